@@ -1,0 +1,33 @@
+"""Where the models run: the device, the threads and the precision, chosen once for the whole program.
+
+FOOL_FORGE_DEVICE (cpu, cuda, mps) and FOOL_FORGE_THREADS override what is chosen.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import torch
+
+from core.checks import UserError
+
+
+@functools.cache
+def device() -> torch.device:
+    """CUDA if there is one, else Apple's MPS, else the CPU. UserError if the variable names a device that is not here."""
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    wanted = os.environ.get("FOOL_FORGE_DEVICE", "")
+    if wanted and not here.get(wanted.split(":")[0], False):
+        raise UserError(f"FOOL_FORGE_DEVICE is {wanted!r}; here there is: {', '.join(d for d, ok in here.items() if ok)}.")
+    configure()
+    return torch.device(wanted or next(name for name, ok in here.items() if ok))
+
+
+@functools.cache
+def configure() -> None:
+    """Full fp32 everywhere (no TF32), so that a GPU gives the CPU's numbers; as many threads as the variable says."""
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    if threads := os.environ.get("FOOL_FORGE_THREADS"):
+        torch.set_num_threads(max(1, int(threads)))

@@ -1,0 +1,156 @@
+"""ONE table of trained models. `load(name)` gives a model: checked, frozen, on the device, made once."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core import classifiers, runtime
+from core.checks import UserError, choice
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+DIGITS = tuple("0123456789")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@functools.cache
+def imagenet_labels() -> tuple[str, ...]:
+    """The 1,000 class names. Two pairs share a name (crane, maillot); the second gets its number, so that a name is one class."""
+    from torchvision.models import MobileNet_V2_Weights
+
+    names = MobileNet_V2_Weights.DEFAULT.meta["categories"]
+    return tuple(n if n not in names[:i] else f"{n} ({i})" for i, n in enumerate(names))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A row: how the net is built, where its weights are, and how to get them when they are not there.
+
+    build() -> nn.Module; `weights_inside` nets come with their weights (from a package, or torchvision's download).
+    file: in weights/, with a card beside it; `remake` is the command that writes both.
+    size: (C, H, W) of a classifier; labels() its class names; crop: the share of the shorter side that is kept; title: for people.
+    """
+
+    build: Callable[[], nn.Module]
+    title: str
+    file: str = ""
+    remake: str = ""
+    repo: str = ""
+    revision: str = ""
+    size: tuple[int, int, int] | None = None
+    labels: Callable[[], tuple[str, ...]] | None = None
+    crop: float = 1.0
+    available: Callable[[], bool] = lambda: True
+
+
+MODELS: dict[str, Spec] = {
+    "imagenet-lite0": Spec(
+        build=classifiers.imagenet_lite0,
+        title="ImageNet: EfficientNet-Lite0",
+        remake="pip install -r requirements.txt",
+        size=(3, 224, 224),
+        labels=imagenet_labels,
+        crop=0.875,
+    ),
+    "cifar10-resnet": Spec(
+        build=classifiers.cifar10_resnet,
+        title="CIFAR-10: small residual net",
+        file="cifar10-resnet.safetensors",
+        remake="python -m training.cifar10_resnet",
+        size=(3, 32, 32),
+        labels=lambda: CIFAR10,
+    ),
+    "mnist-cnn": Spec(
+        build=classifiers.mnist_cnn,
+        title="MNIST: small convolutional net",
+        file="mnist-cnn.safetensors",
+        remake="python -m training.mnist_cnn",
+        size=(1, 28, 28),
+        labels=lambda: DIGITS,
+    ),
+    **{
+        f"imagenet-{name}": Spec(
+            build=functools.partial(classifiers.torchvision_net, name),
+            title=f"ImageNet: {title}",
+            remake="a network connection: torchvision downloads the weights",
+            size=(3, 224, 224),
+            labels=imagenet_labels,
+            crop=0.875,
+            available=functools.partial(classifiers.torchvision_available, name),
+        )
+        for name, title in (("resnet50", "ResNet-50"), ("googlenet", "GoogLeNet, the panda figure's net"), ("vgg16", "VGG-16"))
+    },
+}
+
+_loaded: dict[str, nn.Module] = {}
+_locks = {name: threading.Lock() for name in MODELS}
+
+
+def available() -> tuple[str, ...]:
+    """The names whose weights are here or can be fetched now."""
+    return tuple(name for name, spec in MODELS.items() if spec.available())
+
+
+def load(name: str) -> nn.Module:
+    """The model `name`: eval mode, no gradients into its weights, on the device, the same object at every call.
+
+    Raises UserError naming the remedy for an unknown name, a missing file, or a file that is not the one its card describes.
+    """
+    choice("model", name, MODELS)
+    with _locks[name]:
+        if name not in _loaded:
+            _loaded[name] = _make(name, MODELS[name])
+        return _loaded[name]
+
+
+def _make(name: str, spec: Spec) -> nn.Module:
+    try:
+        model = spec.build()
+    except OSError:  # torchvision's download, without a network
+        raise UserError(f"The weights of {name} are not on this machine and could not be fetched; it needs {spec.remake}.") from None
+    if spec.file:
+        path = _weights(name, spec)
+        from safetensors.torch import load_file
+
+        state = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        missing, unexpected = model.load_state_dict(state, strict=False)
+        if unexpected or any(not key.endswith("num_batches_tracked") for key in missing):
+            raise UserError(f"weights/{spec.file} does not fit the net {name}; make it again: {spec.remake}")
+    model = model.eval().requires_grad_(False).to(runtime.device())
+    if spec.size:
+        model.size, model.labels, model.crop = spec.size, spec.labels(), spec.crop
+    model.name = name
+    return model
+
+
+def _weights(name: str, spec: Spec) -> Path:
+    """The file in weights/, or from the Hub where the row names a repository; its sha256 must be the card's."""
+    path = WEIGHTS / spec.file
+    if not path.exists() and spec.repo:
+        from huggingface_hub import hf_hub_download
+
+        try:
+            card = Path(hf_hub_download(spec.repo, Path(spec.file).with_suffix(".json").name, revision=spec.revision))
+            path = Path(hf_hub_download(spec.repo, spec.file, revision=spec.revision))
+        except Exception as error:  # offline, not found, refused: many kinds, one remedy
+            raise UserError(f"weights/{spec.file} is missing and could not be fetched; make it: {spec.remake}") from error
+    else:
+        card = path.with_suffix(".json")
+    if not path.exists() or not card.exists():
+        raise UserError(f"weights/{path.name if not path.exists() else card.name} is missing; make it: {spec.remake}")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != json.loads(card.read_text())["sha256"]:
+        raise UserError(f"weights/{spec.file} is not the file its card describes; make both again: {spec.remake}")
+    return path
+
+
+def predictions(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (B, K) -> probabilities (B, K) on the CPU, in double precision so that they add up to 1."""
+    return logits.detach().cpu().double().softmax(1)
