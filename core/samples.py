@@ -1,0 +1,94 @@
+"""The pictures that come inside installed packages: photos from gradio, scikit-image, scikit-learn and foolbox, and foolbox's
+labelled 32x32 and 28x28 pictures. Nothing is copied and none of these packages is imported: only their folders are read."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.checks import UserError, choice
+from core.zoo import CIFAR10, DIGITS
+
+
+@dataclass(frozen=True)
+class Sample:
+    """name: as in the URL; title: for people; group: "photo", "cifar10" or "digit"; label: the true class, "" where none is known."""
+
+    name: str
+    title: str
+    group: str
+    package: str
+    file: str
+    label: str = ""
+
+    @property
+    def path(self) -> Path:
+        return _folder(self.package) / self.file
+
+
+@functools.cache
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise UserError(f"The package {package}, which holds this picture, is not installed: pip install -r requirements.txt")
+    return Path(spec.origin).parent
+
+
+def _photos() -> list[Sample]:
+    gradio, skimage, sklearn = "media_assets/images/", "data/", "datasets/images/"
+    return [
+        Sample("cheetah", "cheetah", "photo", "gradio", gradio + "cheetah.jpg", "cheetah"),
+        Sample("lion", "lion", "photo", "gradio", gradio + "lion.jpg", "lion"),
+        Sample("espresso", "espresso", "photo", "skimage", skimage + "coffee.png", "espresso"),
+        Sample("daisy", "daisy", "photo", "sklearn", sklearn + "flower.jpg", "daisy"),
+        Sample("tripod", "tripod", "photo", "skimage", skimage + "camera.png", "tripod"),
+        Sample("cat", "tiger cat", "photo", "skimage", skimage + "chelsea.png", "tiger cat"),
+        Sample("rocket", "rocket", "photo", "skimage", skimage + "rocket.jpg", "missile"),
+        Sample("palace", "palace", "photo", "sklearn", sklearn + "china.jpg", "palace"),
+        *(
+            Sample(title.replace(" ", "-"), title, "photo", "foolbox", f"data/imagenet_{number}.jpg", title)
+            for number, title in (
+                ("04_949", "strawberry"),
+                ("17_22", "bald eagle"),
+                ("07_609", "convertible"),
+                ("15_99", "goose"),
+                ("14_129", "spoonbill"),
+                ("10_541", "drum"),
+                ("05_853", "thatch"),
+                ("13_471", "cannon"),
+                ("08_915", "yurt"),
+                ("18_317", "leafhopper"),
+            )
+        ),
+    ]
+
+
+CIFAR10_SAMPLES = (3, 8, 8, 0, 6, 6, 1, 6, 3, 1, 0, 9, 5, 7, 9, 8, 5, 7, 8, 6)
+MNIST_SAMPLES = (7, 2, 1, 0, 4, 1, 4, 9, 5, 9, 0, 6, 9, 0, 1, 5, 9, 7, 3, 4)
+
+SAMPLES: dict[str, Sample] = {
+    sample.name: sample
+    for sample in [
+        *_photos(),
+        *(
+            Sample(f"cifar10-{i}", CIFAR10[k], "cifar10", "foolbox", f"data/cifar10_{i:02}_{k}.png", CIFAR10[k])
+            for i, k in enumerate(CIFAR10_SAMPLES)
+        ),
+        *(
+            Sample(f"digit-{i}", DIGITS[k], "digit", "foolbox", f"data/mnist_{i:02}_{k}.png", DIGITS[k])
+            for i, k in enumerate(MNIST_SAMPLES)
+        ),
+    ]
+}
+
+
+def group_of(model: str) -> str:
+    """Which pictures suit a classifier of the zoo."""
+    return {"cifar10-resnet": "cifar10", "mnist-cnn": "digit"}.get(model, "photo")
+
+
+def sample(name: str) -> Sample:
+    """The packaged picture `name`; UserError for another name."""
+    return SAMPLES[choice("packaged picture", name, SAMPLES)]
