@@ -27,7 +27,7 @@ def fgsm(model: Model, x: Tensor, y: Tensor, *, eps: float | Tensor, targeted: b
     eps: largest change of one channel as a fraction of the range, one number or one per picture (B,).
     Returns pixels like x, detached, max |x' - x| <= eps. Raises UserError if eps is outside [0, 1].
     """
-    eps = _per_picture(eps, x)
+    x, eps = x.detach(), _per_picture("epsilon", eps, x)
     return (x + eps * gradient_sign(model, x, y, targeted=targeted)).clamp(0, 1)
 
 
@@ -74,13 +74,13 @@ def pgd_steps(
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
     """The iterates x'_0 ... x'_steps of `pgd`, one after the other, for a caller that shows progress or stops early."""
-    eps, step = _per_picture(eps, x), _per_picture(step, x)
+    x, eps, step = x.detach(), _per_picture("epsilon", eps, x), _per_picture("step", step, x)
     if steps < 0:
         raise UserError(f"steps was {steps}; give a whole number from 0.")
     if targeted:
         step = -step
     low, high = (x - eps).clamp_(min=0), (x + eps).clamp_(max=1)
-    x_adv = x.detach()
+    x_adv = x.clone()
     if generator is not None:
         noise = torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device) * 2 - 1
         x_adv = (x_adv + eps * noise).clamp(0, 1)
@@ -108,11 +108,14 @@ def lbfgs(model: Model, x: Tensor, target: Tensor, *, c: float | Tensor, steps: 
 def lbfgs_steps(model: Model, x: Tensor, target: Tensor, *, c: float | Tensor, steps: int, memory: int = 10) -> Iterator[Tensor]:
     """The iterates of `lbfgs`: projected L-BFGS, `memory` pairs, two-loop recursion, backtracking along the projection arc.
 
-    A pixel that stands at 0 or 1 and is pushed outwards takes no part in a step (Bertsekas' active set, 1982).
+    A pixel that stands at 0 or 1 and is pushed outwards takes no part in a step (Bertsekas' active set, 1982). A picture that a step
+    cannot improve forgets its pairs; one that steepest descent cannot improve either is at rest. The last to rest ends the loop.
     """
-    c = torch.as_tensor(c, dtype=x.dtype, device=x.device).expand(len(x))
-    if not bool((c > 0).all()) or not bool(c.isfinite().all()):
-        raise UserError(f"c was {c.min().item():g}; give a price of distance greater than 0.")
+    c = torch.as_tensor(c, dtype=x.dtype, device=x.device).reshape(-1)
+    if bool((bad := ~((c > 0) & c.isfinite())).any()):
+        raise UserError(f"c was {c[bad][0].item():g}; give a price of distance greater than 0.")
+    if len(c) not in (1, len(x)):
+        raise UserError(f"{len(c)} values of c for {len(x)} pictures; give one, or one per picture.")
     if steps < 0:
         raise UserError(f"steps was {steps}; give a whole number from 0.")
     shape, flat = x.shape, x.detach().flatten(1)
@@ -132,6 +135,8 @@ def lbfgs_steps(model: Model, x: Tensor, target: Tensor, *, c: float | Tensor, s
         return
     f, g = objective(z)
     pairs: list[tuple[Tensor, Tensor, Tensor]] = []  # s, y, 1 / (s.y), or 0 where the curvature is not positive
+    fresh = torch.ones(len(x), 1, dtype=torch.bool, device=x.device)  # has no pairs: the step is steepest descent
+    rests = torch.zeros_like(fresh)
     for _ in range(steps):
         free = ~((z <= 0) & (g > 0) | (z >= 1) & (g < 0))
         q, alphas = g * free, []
@@ -149,7 +154,7 @@ def lbfgs_steps(model: Model, x: Tensor, target: Tensor, *, c: float | Tensor, s
         # the first step, and one without curvature, has length 1 in L2 at most; others start at the full quasi-Newton step
         known = bool(pairs) & descends & (pairs[-1][2] > 0 if pairs else False)
         t = torch.where(known, 1.0, 1 / d.norm(dim=1, keepdim=True).clamp(min=1e-12))
-        new_z, new_f, new_g, todo = z.clone(), f.clone(), g.clone(), torch.ones_like(t, dtype=torch.bool)
+        new_z, new_f, new_g, todo = z.clone(), f.clone(), g.clone(), ~rests
         for _ in range(10):
             trial = (z + t * d).clamp(0, 1)
             f_t, g_t = objective(trial)
@@ -163,9 +168,11 @@ def lbfgs_steps(model: Model, x: Tensor, target: Tensor, *, c: float | Tensor, s
         s, y = new_z - z, new_g - g
         sy = dot(s, y)
         pairs = [*pairs, (s, y, torch.where(sy > 1e-10, 1 / sy.clamp(min=1e-10), torch.zeros_like(sy)))][-memory:]
+        pairs = [(s, y, rho * ~todo) for s, y, rho in pairs]
+        rests, fresh = rests | todo & fresh, (fresh | todo) & (sy <= 1e-10)
         z, f, g = new_z, new_f, new_g
         yield z.view(shape)
-        if bool(todo.all()):  # no picture could be improved
+        if bool(rests.all()):
             return
 
 
@@ -176,11 +183,11 @@ def _gradient(model: Model, x: Tensor, y: Tensor) -> Tensor:
     return torch.autograd.grad(loss, x)[0]
 
 
-def _per_picture(eps: float | Tensor, x: Tensor) -> Tensor:
-    """eps as (B or 1, 1, 1, 1) on x's device; UserError if a value is outside [0, 1] or not a number."""
-    values = torch.as_tensor(eps, dtype=x.dtype, device=x.device).reshape(-1, 1, 1, 1)
-    if not bool(((values >= 0) & (values <= 1)).all()):
-        raise UserError(f"epsilon was {values.flatten().tolist()[0]:g}; give a fraction of the range, from 0 to 1 (8/255 is 0.031).")
+def _per_picture(name: str, value: float | Tensor, x: Tensor) -> Tensor:
+    """A fraction of the range as (B or 1, 1, 1, 1) on x's device; UserError if a value is outside [0, 1] or not a number."""
+    values = torch.as_tensor(value, dtype=x.dtype, device=x.device).reshape(-1, 1, 1, 1)
+    if bool((bad := ~((values >= 0) & (values <= 1))).any()):
+        raise UserError(f"{name} was {values[bad][0].item():g}; give a fraction of the range, from 0 to 1 (8/255 is 0.031).")
     if len(values) not in (1, len(x)):
-        raise UserError(f"{len(values)} epsilons for {len(x)} pictures; give one, or one per picture.")
+        raise UserError(f"{len(values)} values of {name} for {len(x)} pictures; give one, or one per picture.")
     return values
