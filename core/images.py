@@ -58,11 +58,12 @@ def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Any PIL mode as RGB or L, 8 bits a channel."""
-    if image.mode in ("RGB", "L"):
+    if image.mode in ("RGB", "L") and "transparency" not in image.info:
         return image
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535 if values.max() > 255 else 255 if values.max() > 1 else 1
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0, posinf=0, neginf=0)
+        # 16-bit files say what white is; of 32-bit ones the brightest pixel has to tell
+        top = 65535 if image.mode.startswith("I;16") or values.max() > 255 else 255 if values.max() > 1 else 1
         return Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8), "L")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
@@ -84,10 +85,12 @@ def to_pixels(image: Image.Image, model: nn.Module) -> Tensor:
     image = image.convert("RGB")
     if image.size != (width, height):
         scale = height / getattr(model, "crop", 1.0) / min(image.size)
-        size = tuple(max(round(side * scale), height) for side in image.size)
-        image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-        left, top = (size[0] - width) // 2, (size[1] - height) // 2
-        image = image.crop((left, top, left + width, top + height))
+        wide, high = (max(round(side * scale), height) for side in image.size)
+        left, top = (wide - width) // 2, (high - height) // 2
+        # only the centre is computed: scaled whole, a picture of 8 x 60,000 would be 491 million pixels
+        per_x, per_y = image.width / wide, image.height / high
+        centre = (left * per_x, top * per_y, (left + width) * per_x, (top + height) * per_y)
+        image = image.resize((width, height), Image.Resampling.BICUBIC, box=centre, reducing_gap=3.0)
     return _tensor(image)
 
 
@@ -150,3 +153,8 @@ def through_file(x: Tensor, kind: str) -> Tensor:
         to_image(picture).save(buffer, kind, **({"quality": JPEG_QUALITY} if kind == "JPEG" else {"compress_level": 1}))
         saved.append(_tensor(Image.open(buffer)))
     return torch.cat(saved).to(x.device)
+
+
+def to_sheet(frames: Tensor) -> Image.Image:
+    """Pictures (N, C, H, W) under one another, as one PIL picture of N * H rows."""
+    return to_image(frames.transpose(0, 1).flatten(1, 2))

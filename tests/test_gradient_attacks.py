@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from core.checks import UserError
 from core.gradient_attacks import fgsm, gradient_sign, lbfgs, lbfgs_steps, pgd, pgd_steps
 
+
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """These nets are so small that handing work to threads takes longer than doing it."""
@@ -31,7 +32,8 @@ def row(*values: float) -> Tensor:
 
 
 def two_class(x: Tensor) -> Tensor:
-    """Worked by hand: logits (a - 2b, -a + 2b) of the pixels a, b, c. dJ/dx = p * (-2, 4, 0) for class 0, p * (2, -4, 0) for class 1, p > 0."""
+    """Worked by hand: logits (a - 2b, -a + 2b) of the pixels a, b, c. With p > 0 the other class's probability, dJ/dx is
+    p * (-2, 4, 0) for class 0 and p * (2, -4, 0) for class 1."""
     a, b, _ = x.flatten(1).unbind(1)
     return torch.stack([a - 2 * b, 2 * b - a], 1)
 
@@ -199,9 +201,7 @@ def test_a_seed_fixes_the_random_start(small_net, pictures):
 
 def test_the_random_start_fills_the_ball_evenly(small_net):
     x = torch.full((200, 3, 8, 8), 0.5)
-    start = pgd(
-        small_net, x, torch.zeros(200, dtype=torch.int64), eps=0.2, step=0.1, steps=0, generator=torch.Generator().manual_seed(0)
-    )
+    start = pgd(small_net, x, torch.zeros(200, dtype=torch.int64), eps=0.2, step=0.1, steps=0, generator=torch.Generator().manual_seed(0))
     r = (start - x).flatten() / 0.2
     assert r.abs().max() <= 1 + 1e-5
     share = torch.histc(r, bins=10, min=-1, max=1) / r.numel()
@@ -371,7 +371,10 @@ def test_a_wrong_number_of_epsilons_is_refused(small_net, pictures):
             fgsm(small_net, pictures, LABELS, eps=eps)
 
 
-@pytest.mark.parametrize("c, quoted", [(0, "0"), (-1, "-1"), (float("nan"), "nan"), (float("inf"), "inf"), ([1, 1, 1, 1, 0, 1], "0"), ([1, float("inf")] * 3, "inf")])
+@pytest.mark.parametrize(
+    "c, quoted",
+    [(0, "0"), (-1, "-1"), (float("nan"), "nan"), (float("inf"), "inf"), ([1, 1, 1, 1, 0, 1], "0"), ([1, float("inf")] * 3, "inf")],
+)
 def test_a_price_that_is_not_positive_is_refused_and_quoted(c, quoted, small_net, pictures):
     with pytest.raises(UserError, match=f"c was {quoted}; give"):
         lbfgs(small_net, pictures, LABELS, c=torch.tensor(c) if isinstance(c, list) else c, steps=1)
