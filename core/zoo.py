@@ -99,15 +99,28 @@ def available() -> tuple[str, ...]:
     return tuple(name for name, spec in MODELS.items() if spec.available())
 
 
+def spec(name: str) -> Spec:
+    """The row `name`; UserError for an unknown name."""
+    return MODELS[choice("model", name, MODELS)]
+
+
+def labels(name: str) -> tuple[str, ...]:
+    """The class names of a classifier, without loading it; UserError for an unknown name or a model that is no classifier."""
+    row = spec(name)
+    if row.labels is None:
+        raise UserError(f"{name} is not a classifier.")
+    return row.labels()
+
+
 def load(name: str) -> nn.Module:
     """The model `name`: eval mode, no gradients into its weights, on the device, the same object at every call.
 
     Raises UserError naming the remedy for an unknown name, a missing file, or a file that is not the one its card describes.
     """
-    choice("model", name, MODELS)
+    row = spec(name)
     with _locks[name]:
         if name not in _loaded:
-            _loaded[name] = _make(name, MODELS[name])
+            _loaded[name] = _make(name, row)
         return _loaded[name]
 
 

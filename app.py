@@ -1,0 +1,79 @@
+"""Fool & Forge: a browser lab for lectures on adversarial attacks and generative models.   python app.py [--host --port --share]"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+# read when gradio is imported: no telemetry, and no table of statistics remade at every event
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def _import_torch() -> None:
+    import torch  # noqa: F401
+
+
+threading.Thread(target=_import_torch, name="import torch", daemon=True).start()  # while gradio is being imported
+
+import argparse  # noqa: E402
+
+import gradio as gr  # noqa: E402
+
+from demos import fgsm, ui  # noqa: E402
+
+TABS = (fgsm,)
+
+
+def opened(request: gr.Request) -> list:
+    """The page's first state: the tab and the controls that the address bar names."""
+    tab = request.query_params.get("tab")
+    names = [t.NAME for t in TABS]
+    values = [gr.update(selected=tab if tab in names else names[0])]
+    for name, built in BUILT.items():
+        values += ui.restore(built.fields, request) if name == tab else [field.default for field in built.fields]
+    return values
+
+
+BUILT: dict[str, ui.Built] = {}
+
+with gr.Blocks(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
+    gr.Markdown("# Fool & Forge", elem_classes="ff-head")
+    with gr.Tabs() as tabs:
+        for module in TABS:
+            with gr.Tab(module.TITLE, id=module.NAME) as tab:
+                BUILT[module.NAME] = module.build()
+            tab.select(None, None, None, js=f"() => FoolForge.open({ui.js(module.NAME)})", api_visibility="private")
+    controls = [field.control for built in BUILT.values() for field in built.fields]
+    loaded = demo.load(opened, None, [tabs, *controls], api_visibility="private", queue=False, show_progress="hidden")
+    for name, built in BUILT.items():
+        built.start(loaded.then)
+        ui.remember(name, built.fields)
+
+demo.queue(max_size=200, status_update_rate=2, default_concurrency_limit=4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Fool & Forge, in the browser")
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    parser.add_argument("--share", action="store_true", help="a public link through gradio's tunnel (needs a network)")
+    options = parser.parse_args()
+    demo.launch(
+        server_name=options.host,
+        server_port=options.port,
+        share=options.share,
+        theme=ui.theme(),
+        run_history=False,
+        ssr_mode=False,
+        max_file_size="20mb",
+        footer_links=[],
+        enable_monitoring=False,
+        strict_cors=True,
+        **ui.assets(),
+    )
+
+
+if __name__ == "__main__":
+    main()

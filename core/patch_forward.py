@@ -1,0 +1,255 @@
+"""A net's answer to many pictures that differ from one picture in one pixel, or in a few: only what can have changed is computed.
+
+One pixel changes 2 x 2 values after a 2x2 convolution, 4 x 4 after a 3x3 one behind it, at most 3 x 3 after a 2x2 pool ...
+Every other value is the untouched picture's, computed once. A layer's windows are held as (n, n, B, C): place, candidate,
+channel, so that a gather moves whole rows of channels and the arithmetic is matrix products. 3x3 convolutions use Winograd's
+minimal filtering F(m x m, 3 x 3) (Winograd 1980; Lavin & Gray 2016, arXiv:1509.09308): (m + 2)^2 products for m^2 outputs
+instead of 9 m^2. Batch norms are folded. The result is the net's own up to float rounding, borders and zero padding included.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.classifiers import ConvNormAct, Normalise, ResidualStage
+
+Logits = Callable[[Tensor, Tensor], Tensor]
+WINDOWS = 128  # at a time: what fits the caches
+MOST_PIXELS = 8  # more of them leave little untouched
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution of stride 1 and what stands between it and the next one.
+
+    after: functions of (..., C), in their order; pool: the factor by which they shrink the map.   skip: the input is added at the end.
+    The rest is filled in for one picture: the map that comes in, height x height, as `clean` (1 + height^2, C) rows, the first of them
+    zeros (the padding); how many windows of a candidate come out, `made` x `made` values each before the pool; Winograd's m, 0: none.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    kernel: int
+    pad: int
+    after: tuple[Callable[[Tensor], Tensor], ...] = ()
+    pool: int = 1
+    skip: bool = False
+    height: int = 0
+    clean: Tensor = field(default_factory=lambda: torch.empty(0))
+    windows: int = 1
+    made: int = 0
+    m: int = 0
+
+
+def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
+    """(places (B, k) int64, row * W + column, colours (B, k, C) in [0, 1]) -> logits (B, K), for the picture x (1, C, H, H).
+
+    Each pixel has its own window, and every window holds the values of the candidate as a whole, so windows may overlap; from the
+    layer on where the whole map is cheaper than k windows, there is one window, the map.
+    None if the model is not a chain of the layers known here, or k > MOST_PIXELS; then its own forward has to do.
+    """
+    chain = _chain(model)
+    if chain is None or x.shape[2] != x.shape[3] or pixels > MOST_PIXELS:
+        return None
+    head, layers, tail = chain
+    side, ready, a, size, windows = x.shape[2], [], head(x).permute(2, 3, 0, 1), 1, pixels
+    for layer in layers:
+        layer = _placed(layer, a, size, windows)
+        y = F.conv2d(a.permute(2, 3, 0, 1), layer.weight, layer.bias, padding=layer.pad).permute(2, 3, 0, 1)
+        a, size, windows = _finish(layer, y, a), layer.made // layer.pool, layer.windows
+        ready.append(replace(layer, weight=_transformed(layer)))
+    last = _rows(a)
+
+    def logits(places: Tensor, colours: Tensor) -> Tensor:
+        row, column = (places // side).T.contiguous(), (places % side).T.contiguous()
+        patch = head(colours.transpose(0, 1).flatten(0, 1)[..., None, None]).permute(2, 3, 0, 1)
+        for layer in ready:
+            patch, row, column = _advance(layer, patch, row, column)
+        everything = torch.arange(a.shape[0], device=x.device)[:, None].expand(-1, len(places))
+        return tail(_gather(last, a.shape[0], patch, row, column, everything, everything).permute(2, 3, 0, 1).contiguous())
+
+    def chunked(places: Tensor, colours: Tensor) -> Tensor:
+        rows = -(-WINDOWS // pixels)
+        return torch.cat([logits(p, c) for p, c in zip(places.split(rows), colours.split(rows), strict=True)])
+
+    return chunked
+
+
+def paint(x: Tensor, places: Tensor, colours: Tensor) -> Tensor:
+    """(B, C, H, W): copies of x (1, C, H, W) with the pixels at places (B, k) set to colours (B, k, C)."""
+    pictures = x.flatten(2).repeat(len(places), 1, 1)
+    pictures.scatter_(2, places[:, None].expand(-1, x.shape[1], -1), colours.transpose(1, 2))
+    return pictures.view(-1, *x.shape[1:])
+
+
+# --- reading the net ---------------------------------------------------------------------------------------------------------
+
+
+def _chain(model: nn.Module) -> tuple[nn.Module, list[Layer], nn.Module] | None:
+    """The net as (what works on single pixels, convolutions, what takes the last map), or None if it cannot be read so."""
+    if not isinstance(model, nn.Sequential) or model.training:
+        return None
+    modules = _flat(model)
+    first = next((i for i, (m, _) in enumerate(modules) if not isinstance(m, Normalise)), len(modules))
+    layers: list[Layer] = []
+    for i, (m, skip) in enumerate(modules[first:], first):
+        if isinstance(m, nn.Conv2d):
+            same = m.kernel_size[0] == m.kernel_size[1] and isinstance(m.padding, tuple) and m.padding[0] == m.padding[1]
+            plain = m.stride == m.dilation == (1, 1) and m.groups == 1 and m.padding_mode == "zeros"
+            if not (same and plain):
+                break
+            bias = m.bias if m.bias is not None else m.weight.new_zeros(len(m.weight))
+            layers.append(Layer(m.weight.detach(), bias.detach(), m.kernel_size[0], m.padding[0], skip=skip))
+        elif not layers or (after := _after(layers[-1], m)) is None:
+            break
+        else:
+            layers[-1] = after
+    else:
+        i = len(modules)
+    tail = [m for m, _ in modules[i:]]
+    if not layers or any(skip for _, skip in modules[i:]):
+        return None
+    return nn.Sequential(*(m for m, _ in modules[:first])), layers, nn.Sequential(*tail)
+
+
+def _flat(module: nn.Module, skip: bool = False) -> list[tuple[nn.Module, bool]]:
+    """The modules in the order in which they run, each with whether it stands in a residual branch."""
+    if isinstance(module, nn.Sequential):
+        return [pair for child in module for pair in _flat(child, skip)]
+    if isinstance(module, ConvNormAct):
+        return [(m, skip) for m in (module.conv, module.pool, module.norm, module.act)]
+    if isinstance(module, ResidualStage):
+        return _flat(module.down) + _flat(module.residual, True)
+    return [(module, skip)]
+
+
+def _after(layer: Layer, m: nn.Module) -> Layer | None:
+    """The layer followed by m; a batch norm directly behind the convolution goes into its weights."""
+    if isinstance(m, (nn.Identity, nn.Dropout)):
+        return layer
+    if isinstance(m, (nn.GELU, nn.ReLU)):
+        return replace(layer, after=(*layer.after, m))
+    if isinstance(m, nn.BatchNorm2d) and m.affine and m.running_var is not None:
+        scale = (m.weight / (m.running_var + m.eps).sqrt()).detach()
+        shift = (m.bias - m.running_mean * scale).detach()
+        if not layer.after:
+            return replace(layer, weight=layer.weight * scale[:, None, None, None], bias=layer.bias * scale + shift)
+        return replace(layer, after=(*layer.after, lambda y: torch.addcmul(shift, y, scale)))
+    if isinstance(m, nn.MaxPool2d) and m.kernel_size == m.stride == 2 and not m.padding and not m.ceil_mode and m.dilation == 1:
+        return replace(layer, after=(*layer.after, _max_pool), pool=layer.pool * 2) if layer.pool == 1 else None
+    return None
+
+
+def _max_pool(y: Tensor) -> Tensor:
+    """(n, n, B, C) -> (n // 2, n // 2, B, C), the largest of each 2x2."""
+    n = len(y) // 2 * 2
+    y = torch.maximum(y[0:n:2], y[1:n:2])
+    return torch.maximum(y[:, 0:n:2], y[:, 1:n:2])
+
+
+# --- one layer ---------------------------------------------------------------------------------------------------------------
+
+
+def _placed(layer: Layer, a: Tensor, size: int, windows: int) -> Layer:
+    """The layer for the clean map a (H, H, 1, C), into which `windows` windows of `size` x `size` come."""
+    k, pool, out = layer.kernel, layer.pool, a.shape[0] + 2 * layer.pad - layer.kernel + 1
+    whole, reached = out // pool, size + k - 1
+    cells = min(whole, (reached - 2) // pool + 2 if pool > 1 else reached)  # a window of n lies in at most (n - 2) // p + 2 pool cells
+
+    def best(made: int) -> tuple[int, int]:  # products, m
+        if k != 3:
+            return (made * k) ** 2, 0
+        return min(((-(-made // m) * (m + 2)) ** 2, m) for m in range(2, 7))
+
+    (few, m), (all_, m_all) = best(cells * pool), best(whole * pool)
+    if windows * few >= all_:
+        windows, cells, m = 1, whole, m_all
+    return replace(layer, height=a.shape[0], clean=_rows(a), windows=windows, made=cells * pool, m=m)
+
+
+def _rows(a: Tensor) -> Tensor:
+    """A map (H, H, 1, C) as rows of channels, with a row of zeros before them."""
+    return torch.cat([a.new_zeros(1, a.shape[3]), a.flatten(0, 2)])
+
+
+def _advance(layer: Layer, patch: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Windows (n, n, W * B, C) with their upper left corners (W, B), before the layer -> the same behind it.
+
+    A value at i reaches the outputs i + pad - k + 1 ... i + pad; windows begin at a whole pool cell and are kept inside the map.
+    """
+    k, pool, device = layer.kernel, layer.pool, row.device
+    free = (layer.height + 2 * layer.pad - k + 1) // pool - layer.made // pool
+    start = [(s[: layer.windows] + layer.pad - k + 1).div(pool, rounding_mode="floor").clamp(0, free) for s in (row, column)]
+    m = layer.m or layer.made
+    t = -(-layer.made // m)
+    tiled = (torch.arange(m + k - 1, device=device)[:, None] + torch.arange(t, device=device) * m).view(-1, 1) - layer.pad
+    rows, columns = (s.view(1, -1) * pool for s in start)
+    taken = _gather(layer.clean, layer.height, patch, row, column, rows + tiled, columns + tiled)
+    if layer.m:
+        y = _winograd(layer, taken.view(m + 2, t, m + 2, t, *taken.shape[2:]))
+    else:
+        y = torch.cat([taken[i : i + m, j : j + m] for i in range(k) for j in range(k)], 3) @ layer.weight + layer.bias
+    if layer.skip:  # same size, no pool: the input under the window that goes out
+        window = torch.arange(layer.made, device=device)[:, None]
+        taken = _gather(layer.clean, layer.height, patch, row, column, rows + window, columns + window)
+    return _finish(layer, y, taken), *start
+
+
+def _finish(layer: Layer, y: Tensor, came: Tensor) -> Tensor:
+    for f in layer.after:
+        y = f(y)
+    return came + y if layer.skip else y
+
+
+def _gather(clean: Tensor, height: int, patch: Tensor, row: Tensor, column: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """(I, J, V * B, C): the values at rows (I, V * B) and columns (J, V * B), from a window that holds them, else clean, else 0."""
+    n, (windows, B) = patch.shape[0], row.shape
+    mapped = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < height))[None]
+    index = torch.where(mapped, 1 + (rows * height)[:, None] + columns[None], 0)
+    candidate = torch.arange(rows.shape[1], device=row.device) % B
+    for w in range(windows):
+        p, q = rows - row[w, candidate], columns - column[w, candidate]
+        patched = ((p >= 0) & (p < n))[:, None] & ((q >= 0) & (q < n))[None]
+        index = torch.where(patched, len(clean) + ((p * n)[:, None] + q[None]) * (windows * B) + w * B + candidate, index)
+    return torch.cat([clean, patch.reshape(-1, patch.shape[3])]).index_select(0, index.flatten()).view(*index.shape, -1)
+
+
+@functools.cache
+def _toom_cook(m: int) -> tuple[Tensor, Tensor, Tensor]:
+    """A (m x n), G (n x 3), B (n x n) of F(m, 3), n = m + 2: y = A [(G g) * (B d)], products at n - 1 points and at infinity.
+
+    By transposition of: a polynomial product is known from its values at n points. Two dimensions: the Kronecker squares.
+    """
+    points = torch.tensor([0, 1, -1, 2, -2, 0.5, -0.5][: m + 1], dtype=torch.float64)
+
+    def values(k: int) -> Tensor:
+        infinity = torch.eye(k, dtype=torch.float64)[-1:]
+        return torch.cat([points[:, None] ** torch.arange(k), infinity])
+
+    return tuple(torch.kron(M, M).contiguous() for M in (values(m).T, values(3), values(m + 2).inverse().T))
+
+
+def _transformed(layer: Layer) -> Tensor:
+    """The weights as the products want them: (P, C_in, C_out) for Winograd's P points, else (k * k * C_in, C_out)."""
+    w = layer.weight.permute(2, 3, 1, 0)  # k, k, C_in, C_out
+    if not layer.m:
+        return w.flatten(0, 2).contiguous()
+    G = _toom_cook(layer.m)[1].to(w)
+    return (G @ w.reshape(9, -1)).view(-1, *w.shape[2:])
+
+
+def _winograd(layer: Layer, d: Tensor) -> Tensor:
+    """d: (m + 2, t, m + 2, t, B, C) tiles -> (made, made, B, C_out)."""
+    m, t, B = layer.m, d.shape[1], d.shape[4]
+    A, _, Bt = (M.to(d) for M in _toom_cook(m))
+    V = Bt @ d.transpose(1, 2).reshape((m + 2) ** 2, -1)
+    M = torch.bmm(V.view(len(V), t * t * B, -1), layer.weight)
+    M[m + 3] += layer.bias  # the product at the points (1, 1) goes into every output once
+    y = (A @ M.flatten(1)).view(m, m, t, t, B, -1).permute(2, 0, 3, 1, 4, 5)
+    return y.reshape(m * t, m * t, B, -1)[: layer.made, : layer.made]

@@ -1,0 +1,49 @@
+// The address bar holds the state: ?tab=fgsm&eps=8&...  Written here, without a request; read by the server when a page opens.
+window.FoolForge = (() => {
+  const opened = new URLSearchParams(location.search);
+  const state = {};
+  let tab = opened.get("tab") || "fgsm";
+  let timer = null;
+
+  function write() {
+    timer = null;
+    const query = new URLSearchParams({ tab });
+    for (const [key, value] of Object.entries(state[tab] || {})) {
+      if (value !== null && value !== undefined && value !== "") query.set(key, value);
+    }
+    for (const [key, value] of opened) if (key.startsWith("__")) query.set(key, value);
+    history.replaceState(history.state, "", "?" + query);
+  }
+  // browsers refuse more than some hundred changes of the address in half a minute: a drag writes its last value
+  const later = () => { timer = timer ?? setTimeout(write, 250); };
+
+  return {
+    opened,
+    set(owner, key, value) {
+      (state[owner] = state[owner] || {})[key] = value;
+      if (owner === tab) later();
+    },
+    remember(owner, keys, values) {
+      keys.forEach((key, i) => this.set(owner, key, values[i]));
+    },
+    open(name) { tab = name; later(); },
+    link() { if (timer) { clearTimeout(timer); write(); } return location.href; },
+    tell(name, detail) { document.dispatchEvent(new CustomEvent("fool-forge:" + name, { detail })); },
+    hear(name, listener) { document.addEventListener("fool-forge:" + name, (event) => listener(event.detail)); },
+    async copy(text) {
+      try { await navigator.clipboard.writeText(text); return true; } catch { /* no permission, or no https: the old way */ }
+      const area = Object.assign(document.createElement("textarea"), { value: text });
+      document.body.append(area);
+      area.select();
+      const done = document.execCommand("copy");
+      area.remove();
+      return done;
+    },
+    save(blob, name) {
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    },
+    percent: (p) => (p >= 0.0995 ? (100 * p).toFixed(p > 0.9995 && p < 1 ? 2 : 0) : p >= 0.001 ? (100 * p).toFixed(1) : p > 0 ? "< 0.1" : "0") + " %",
+  };
+})();

@@ -1,0 +1,29 @@
+// Packaged pictures as radio buttons. value: the chosen name. props.group: which pictures are shown; server.thumbnails() gives them all once.
+const box = element.querySelector(".picker");
+let groups = null;
+
+function mark() {
+  box.querySelectorAll("button").forEach((button) => button.setAttribute("aria-checked", String(button.dataset.name === props.value)));
+}
+function fill() {
+  if (!groups) return;
+  const group = groups[props.group] || [];
+  if (box.dataset.group !== props.group) {
+    box.replaceChildren(...group.map(({ name, title, small, src }) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.name = name;
+      button.title = title;
+      button.setAttribute("role", "radio");
+      button.setAttribute("aria-label", title);
+      button.classList.toggle("small", small);
+      button.append(Object.assign(document.createElement("img"), { src, alt: "" }));
+      button.onclick = () => { props.value = name; mark(); trigger("pick"); };
+      return button;
+    }));
+    box.dataset.group = props.group;
+  }
+  mark();
+}
+watch(["value", "group"], fill);
+server.thumbnails().then((all) => { groups = all; fill(); });

@@ -1,0 +1,266 @@
+"""The one doorway between the page and the compute, and what all tabs share: errors, permalinks, parts of the page.
+
+A handler is a module-level function of picklable values (paths, strings, numbers -> pictures, JSON), so that it can run
+in another process or on another machine. It reaches the page only through `handler`.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import json
+import logging
+import os
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.checks import UserError
+
+log = logging.getLogger("fool_forge")
+COMPONENTS = Path(__file__).parent / "components"
+HEAVY, LIGHT = "heavy", "light"  # concurrency ids: attacks and trainings of a moment; answers within some milliseconds
+HEAVY_LIMIT = int(os.environ.get("FOOL_FORGE_CONCURRENCY", "1"))
+
+
+class Photo(gr.Image):
+    """A picture as the visitor gave it: the handler gets the file's path, unopened, and core.images decides what it is."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        if payload is None or (payload.url or "").startswith("data:"):
+            return super().preprocess(payload)
+        return payload.path
+
+
+class Choice(gr.Dropdown):
+    """A list to choose from. What the API sends passes unchecked: core.checks says what is allowed, in one sentence."""
+
+    is_template = True
+
+    def __init__(self, choices: Any = None, **settings: Any) -> None:
+        super().__init__(choices, allow_custom_value=True, **settings)
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
+class Number(gr.Number):
+    """A number; what the API sends passes unchecked, as in Choice."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
+class Seed(Number):
+    """The seed of what is random, so that the same page gives the same picture."""
+
+    def __init__(self, value: int = 0, **settings: Any) -> None:
+        super().__init__(value, precision=0, minimum=0, **settings)
+
+
+def on_zero_gpu(fn: Callable) -> Callable:
+    """Wraps with spaces.GPU when the app runs on ZeroGPU hardware; anywhere else the function is left as it is."""
+    if not os.environ.get("SPACES_ZERO_GPU"):
+        return fn
+    import spaces
+
+    return spaces.GPU(fn)
+
+
+def handler(fn: Callable) -> Callable:
+    """The doorway. UserError becomes a sentence on the page; any other exception goes to the log, with its traceback, and the
+    visitor sees one neutral sentence. The outputs keep what they showed."""
+    inner = on_zero_gpu(fn)
+
+    if inspect.isgeneratorfunction(fn):
+
+        @functools.wraps(fn)
+        def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            try:
+                yield from inner(*args, **kwargs)
+            except Exception as error:
+                raise _for_people(error) from None
+
+        return stream
+
+    @functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return inner(*args, **kwargs)
+        except Exception as error:
+            raise _for_people(error) from None
+
+    return call
+
+
+def _for_people(error: Exception) -> gr.Error:
+    if isinstance(error, UserError):
+        return gr.Error(html.escape(str(error)), title="Not possible", duration=12, print_exception=False)
+    log.error("a handler failed", exc_info=error)
+    return gr.Error("Something went wrong on the server; your input is kept, please try again.", title="Error", print_exception=False)
+
+
+def component(name: str, value: Any = None, **props: Any) -> gr.HTML:
+    """A browser component from demos/components/<name>.html, .css and .js."""
+    read = {kind: (COMPONENTS / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    return gr.HTML(
+        value,
+        html_template=read["html"],
+        css_template=read["css"],
+        js_on_load=read["js"],
+        apply_default_css=False,
+        elem_id=props.pop("elem_id", name),
+        **props,
+    )
+
+
+def endpoint(triggers: list, fn: Callable, inputs: dict[str, Any], outputs: list, *, heavy: bool) -> gr.events.Dependency:
+    """A public action: its name in the API is the function's. Heavy ones wait for one another, whoever asks."""
+    return gr.on(
+        triggers,
+        fn,
+        inputs_kwargs=inputs,
+        outputs=outputs,
+        api_name=fn.__name__,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        concurrency_id=HEAVY if heavy else LIGHT,
+        concurrency_limit=HEAVY_LIMIT if heavy else 4,
+    )
+
+
+def plumbing(trigger: Callable, fn: Callable, inputs: dict[str, Any], outputs: list) -> gr.events.Dependency:
+    """A quick step inside the page: not in the API, not in the queue. trigger: such as `button.click` or `dependency.then`."""
+    return trigger(
+        handler(fn),
+        inputs_kwargs=inputs,
+        outputs=outputs,
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
+
+
+def pass_on(source: gr.events.Dependency, report: gr.JSON, component: gr.HTML, js: str, inputs: list) -> None:
+    """Hands an endpoint's outputs to a browser component, and tells the component when the endpoint has ended, well or not."""
+    report.change(None, inputs, [component], js=js, api_visibility="private")
+    source.then(None, None, None, js="() => FoolForge.tell('idle')", api_visibility="private")
+
+
+def presets(names: Any, prefix: str) -> list[gr.Button]:
+    """A row of buttons under "What to try"; the tab says what each one sets."""
+    gr.Markdown("### What to try")
+    with gr.Row():
+        return [gr.Button(name, size="md", min_width=140, elem_id=f"{prefix}-preset-{i}") for i, name in enumerate(names)]
+
+
+def reading(formula: str, references: str, source: str, file: str) -> None:
+    """The lower half of a tab: the formula and the references at the left, the core function's source at the right."""
+    delimiters = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=320):
+            gr.Markdown(formula, latex_delimiters=delimiters)
+            gr.Markdown(references)
+        with gr.Column(min_width=320):
+            gr.Markdown(f"### The code\nThe function that ran, from `{file}`:")
+            gr.Code(source, language="python", show_label=False, interactive=False, max_lines=30)
+
+
+def js(value: Any) -> str:
+    """A value as JavaScript."""
+    return json.dumps(value)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One control in the address bar. read: text of the URL -> the control's value, ValueError for nonsense (then: default)."""
+
+    key: str
+    control: gr.components.Component
+    default: Any
+    read: Callable[[str], Any] = str
+
+
+@dataclass(frozen=True)
+class Built:
+    """A tab that stands: its controls for the address bar, and start(trigger), which wires its first work to a trigger."""
+
+    fields: list[Field]
+    start: Callable[[Any], Any]
+
+
+def one_of(options: Collection[str]) -> Callable[[str], str]:
+    """Reads a value that must be among the options."""
+
+    def read(text: str) -> str:
+        if text not in options:
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def between(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number in [low, high]."""
+
+    def read(text: str) -> int:
+        if not low <= int(text) <= high:
+            raise ValueError(text)
+        return int(text)
+
+    return read
+
+
+def remember(tab: str, fields: list[Field]) -> None:
+    """Keeps the address bar in step with the controls of a tab, without a request."""
+    controls = [f.control for f in fields]
+    gr.on(
+        [control.change for control in controls],
+        fn=None,
+        inputs=controls,
+        js=f"(...values) => FoolForge.remember({js(tab)}, {js([f.key for f in fields])}, values)",
+        api_visibility="private",
+    )
+
+
+def restore(fields: list[Field], request: gr.Request) -> list[Any]:
+    """The values of the fields from the page's query string; what is missing or cannot be read takes its default."""
+    values = []
+    for field in fields:
+        text = request.query_params.get(field.key)
+        try:
+            values.append(field.default if text is None else field.read(text))
+        except ValueError:
+            values.append(field.default)
+    return values
+
+
+def code_of(*functions: Callable) -> str:
+    """The source of the core functions, as it runs."""
+    return "\n\n".join(inspect.getsource(f).rstrip() for f in functions)
+
+
+def theme() -> gr.themes.Base:
+    """System fonts only: nothing is fetched from outside."""
+    return gr.themes.Soft(
+        primary_hue="indigo",
+        secondary_hue="indigo",
+        neutral_hue="slate",
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    )
+
+
+def assets() -> dict[str, str]:
+    """The page's own css and the script that keeps the address bar, for `launch`."""
+    script = "\n".join((COMPONENTS / name).read_text(encoding="utf-8") for name in ("page.js", "plot.js"))
+    return {"css": (COMPONENTS / "page.css").read_text(encoding="utf-8"), "head": f"<script>{script}</script>"}
