@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable
 
 
@@ -20,9 +19,10 @@ def shown(value: object) -> str:
 def number(name: str, value: object, low: float, high: float) -> float:
     """`value` as a finite float in [low, high]; UserError otherwise (a bool or a string is not a number)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UserError(f"{name} was {shown(value)!r}, which is not a number; give a number from {low:g} to {high:g}.")
-    if not math.isfinite(value) or not low <= value <= high:
-        raise UserError(f"{name} was {value:g}; give a number from {low:g} to {high:g}.")
+        raise UserError(f"{name} was {shown(value)!r}, which is not a number; give a number from {low:.10g} to {high:.10g}.")
+    if not low <= value <= high:  # NaN is not either
+        given = shown(value) if isinstance(value, int) else f"{value:.10g}"
+        raise UserError(f"{name} was {given}; give a number from {low:.10g} to {high:.10g}.")
     return float(value)
 
 
@@ -30,7 +30,7 @@ def whole(name: str, value: object, low: int, high: int) -> int:
     """`value` as an int in [low, high]; 3.0 counts as 3, 3.5 is a UserError."""
     real = number(name, value, low, high)
     if real != int(real):
-        raise UserError(f"{name} was {real:g}; give a whole number from {low} to {high}.")
+        raise UserError(f"{name} was {real:.10g}; give a whole number from {low} to {high}.")
     return int(real)
 
 

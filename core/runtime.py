@@ -18,7 +18,9 @@ def device() -> torch.device:
     """CUDA if there is one, else Apple's MPS, else the CPU. UserError if the variable names a device that is not here."""
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     wanted = os.environ.get("FOOL_FORGE_DEVICE", "")
-    if wanted and not here.get(wanted.split(":")[0], False):
+    kind, colon, index = wanted.partition(":")
+    number_fits = not colon or (index.isdecimal() and int(index) < (torch.cuda.device_count() if kind == "cuda" else 1))
+    if wanted and not (here.get(kind, False) and number_fits):
         raise UserError(f"FOOL_FORGE_DEVICE is {wanted!r}; here there is: {', '.join(d for d, ok in here.items() if ok)}.")
     configure()
     return torch.device(wanted or next(name for name, ok in here.items() if ok))
@@ -30,4 +32,6 @@ def configure() -> None:
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     if threads := os.environ.get("FOOL_FORGE_THREADS"):
-        torch.set_num_threads(max(1, int(threads)))
+        if not threads.isdecimal() or int(threads) < 1:
+            raise UserError(f"FOOL_FORGE_THREADS is {threads!r}; give a whole number from 1.")
+        torch.set_num_threads(int(threads))

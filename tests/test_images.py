@@ -125,7 +125,7 @@ def test_a_giant_is_refused_from_its_header(side, monkeypatch):
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with pytest.raises(UserError, match="50 megapixels|far more pixels"):
+        with pytest.raises(UserError, match=r"50 megapixels|far more pixels"):
             open_image(png_header(side, side))
 
 
