@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from core.classifiers import ConvNormAct, Normalise, ResidualStage
 
 Logits = Callable[[Tensor, Tensor], Tensor]
-WINDOWS = 128  # at a time: what fits the caches
 MOST_PIXELS = 8  # more of them leave little untouched
 
 
@@ -29,8 +28,8 @@ class Layer:
     """A convolution of stride 1 and what stands between it and the next one.
 
     after: functions of (..., C), in their order; pool: the factor by which they shrink the map.   skip: the input is added at the end.
-    The rest is filled in for one picture: the map that comes in, height x height, as `clean` (1 + height^2, C) rows, the first of them
-    zeros (the padding); how many windows of a candidate come out, `made` x `made` values each before the pool; Winograd's m, 0: none.
+    Its place in the chain: the map that comes in is height x height; `windows` windows of a candidate come out, made x made values
+    before the pool; Winograd's m (0: none) and the weights for its products.
     """
 
     weight: Tensor
@@ -41,10 +40,18 @@ class Layer:
     pool: int = 1
     skip: bool = False
     height: int = 0
-    clean: Tensor = field(default_factory=lambda: torch.empty(0))
     windows: int = 1
     made: int = 0
     m: int = 0
+
+
+@dataclass(frozen=True)
+class Chain:
+    """head: what works on single pixels; layers, each with its transformed weights; tail: what takes the last map."""
+
+    head: nn.Module
+    layers: tuple[tuple[Layer, Tensor], ...]
+    tail: nn.Module
 
 
 def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
@@ -54,47 +61,54 @@ def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
     layer on where the whole map is cheaper than k windows, there is one window, the map.
     None if the model is not a chain of the layers known here, or k > MOST_PIXELS; then its own forward has to do.
     """
-    chain = _chain(model)
-    if chain is None or x.shape[2] != x.shape[3] or pixels > MOST_PIXELS:
+    if not isinstance(model, nn.Sequential) or model.training or x.shape[2] != x.shape[3] or pixels > MOST_PIXELS:
         return None
-    head, layers, tail = chain
-    side, ready, a, size, windows = x.shape[2], [], head(x).permute(2, 3, 0, 1), 1, pixels
-    for layer in layers:
-        layer = _placed(layer, a, size, windows)
+    chain = _prepared(model, x.shape[2], pixels, tuple(t._version for t in model.state_dict().values()))
+    if chain is None:
+        return None
+    side, a, clean = x.shape[2], chain.head(x).permute(2, 3, 0, 1), []
+    for layer, _ in chain.layers:
+        clean.append(_rows(a))
         y = F.conv2d(a.permute(2, 3, 0, 1), layer.weight, layer.bias, padding=layer.pad).permute(2, 3, 0, 1)
-        a, size, windows = _finish(layer, y, a), layer.made // layer.pool, layer.windows
-        ready.append(replace(layer, weight=_transformed(layer)))
-    last = _rows(a)
+        a = _finish(layer, y, a)
+    last, height = _rows(a), a.shape[0]
 
     def logits(places: Tensor, colours: Tensor) -> Tensor:
         row, column = (places // side).T.contiguous(), (places % side).T.contiguous()
-        patch = head(colours.transpose(0, 1).flatten(0, 1)[..., None, None]).permute(2, 3, 0, 1)
-        for layer in ready:
-            patch, row, column = _advance(layer, patch, row, column)
-        everything = torch.arange(a.shape[0], device=x.device)[:, None].expand(-1, len(places))
-        return tail(_gather(last, a.shape[0], patch, row, column, everything, everything).permute(2, 3, 0, 1).contiguous())
+        patch = chain.head(colours.transpose(0, 1).flatten(0, 1)[..., None, None]).permute(2, 3, 0, 1)
+        for (layer, weight), untouched in zip(chain.layers, clean, strict=True):
+            patch, row, column = _advance(layer, weight, untouched, patch, row, column)
+        everything = torch.arange(height, device=x.device)[:, None].expand(-1, len(places))
+        return chain.tail(_gather(last, height, patch, row, column, everything, everything).permute(2, 3, 0, 1))
 
-    def chunked(places: Tensor, colours: Tensor) -> Tensor:
-        rows = -(-WINDOWS // pixels)
-        return torch.cat([logits(p, c) for p, c in zip(places.split(rows), colours.split(rows), strict=True)])
-
-    return chunked
+    return logits
 
 
-def paint(x: Tensor, places: Tensor, colours: Tensor) -> Tensor:
-    """(B, C, H, W): copies of x (1, C, H, W) with the pixels at places (B, k) set to colours (B, k, C)."""
-    pictures = x.flatten(2).repeat(len(places), 1, 1)
-    pictures.scatter_(2, places[:, None].expand(-1, x.shape[1], -1), colours.transpose(1, 2))
-    return pictures.view(-1, *x.shape[1:])
+def batch(pixels: int) -> int:
+    """How many candidates at once are fastest: what fits the caches."""
+    return max(48, 128 // pixels)
 
 
 # --- reading the net ---------------------------------------------------------------------------------------------------------
 
 
-def _chain(model: nn.Module) -> tuple[nn.Module, list[Layer], nn.Module] | None:
-    """The net as (what works on single pixels, convolutions, what takes the last map), or None if it cannot be read so."""
-    if not isinstance(model, nn.Sequential) or model.training:
+@functools.lru_cache(maxsize=4)
+def _prepared(model: nn.Module, side: int, pixels: int, versions: tuple[int, ...]) -> Chain | None:
+    """The net read, placed for pictures of this side and number of pixels, its weights transformed; once for each state of the weights."""
+    chain = _chain(model)
+    if chain is None:
         return None
+    head, layers, tail = chain
+    ready, height, size, windows = [], side, 1, pixels
+    for layer in layers:
+        layer = _placed(layer, height, size, windows)
+        height, size, windows = (height + 2 * layer.pad - layer.kernel + 1) // layer.pool, layer.made // layer.pool, layer.windows
+        ready.append((layer, _transformed(layer)))
+    return Chain(head, tuple(ready), tail)
+
+
+def _chain(model: nn.Sequential) -> tuple[nn.Module, list[Layer], nn.Module] | None:
+    """The net as (what works on single pixels, convolutions, what takes the last map), or None if it cannot be read so."""
     modules = _flat(model)
     first = next((i for i, (m, _) in enumerate(modules) if not isinstance(m, Normalise)), len(modules))
     layers: list[Layer] = []
@@ -156,9 +170,9 @@ def _max_pool(y: Tensor) -> Tensor:
 # --- one layer ---------------------------------------------------------------------------------------------------------------
 
 
-def _placed(layer: Layer, a: Tensor, size: int, windows: int) -> Layer:
-    """The layer for the clean map a (H, H, 1, C), into which `windows` windows of `size` x `size` come."""
-    k, pool, out = layer.kernel, layer.pool, a.shape[0] + 2 * layer.pad - layer.kernel + 1
+def _placed(layer: Layer, height: int, size: int, windows: int) -> Layer:
+    """The layer behind a map of this height, into which `windows` windows of `size` x `size` come."""
+    k, pool, out = layer.kernel, layer.pool, height + 2 * layer.pad - layer.kernel + 1
     whole, reached = out // pool, size + k - 1
     cells = min(whole, (reached - 2) // pool + 2 if pool > 1 else reached)  # a window of n lies in at most (n - 2) // p + 2 pool cells
 
@@ -170,7 +184,7 @@ def _placed(layer: Layer, a: Tensor, size: int, windows: int) -> Layer:
     (few, m), (all_, m_all) = best(cells * pool), best(whole * pool)
     if windows * few >= all_:
         windows, cells, m = 1, whole, m_all
-    return replace(layer, height=a.shape[0], clean=_rows(a), windows=windows, made=cells * pool, m=m)
+    return replace(layer, height=height, windows=windows, made=cells * pool, m=m)
 
 
 def _rows(a: Tensor) -> Tensor:
@@ -178,7 +192,7 @@ def _rows(a: Tensor) -> Tensor:
     return torch.cat([a.new_zeros(1, a.shape[3]), a.flatten(0, 2)])
 
 
-def _advance(layer: Layer, patch: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _advance(layer: Layer, weight: Tensor, clean: Tensor, patch: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Windows (n, n, W * B, C) with their upper left corners (W, B), before the layer -> the same behind it.
 
     A value at i reaches the outputs i + pad - k + 1 ... i + pad; windows begin at a whole pool cell and are kept inside the map.
@@ -190,14 +204,14 @@ def _advance(layer: Layer, patch: Tensor, row: Tensor, column: Tensor) -> tuple[
     t = -(-layer.made // m)
     tiled = (torch.arange(m + k - 1, device=device)[:, None] + torch.arange(t, device=device) * m).view(-1, 1) - layer.pad
     rows, columns = (s.view(1, -1) * pool for s in start)
-    taken = _gather(layer.clean, layer.height, patch, row, column, rows + tiled, columns + tiled)
+    taken = _gather(clean, layer.height, patch, row, column, rows + tiled, columns + tiled)
     if layer.m:
-        y = _winograd(layer, taken.view(m + 2, t, m + 2, t, *taken.shape[2:]))
+        y = _winograd(layer, weight, taken.view(m + 2, t, m + 2, t, *taken.shape[2:]))
     else:
-        y = torch.cat([taken[i : i + m, j : j + m] for i in range(k) for j in range(k)], 3) @ layer.weight + layer.bias
+        y = torch.cat([taken[i : i + m, j : j + m] for i in range(k) for j in range(k)], 3) @ weight + layer.bias
     if layer.skip:  # same size, no pool: the input under the window that goes out
         window = torch.arange(layer.made, device=device)[:, None]
-        taken = _gather(layer.clean, layer.height, patch, row, column, rows + window, columns + window)
+        taken = _gather(clean, layer.height, patch, row, column, rows + window, columns + window)
     return _finish(layer, y, taken), *start
 
 
@@ -244,12 +258,12 @@ def _transformed(layer: Layer) -> Tensor:
     return (G @ w.reshape(9, -1)).view(-1, *w.shape[2:])
 
 
-def _winograd(layer: Layer, d: Tensor) -> Tensor:
+def _winograd(layer: Layer, weight: Tensor, d: Tensor) -> Tensor:
     """d: (m + 2, t, m + 2, t, B, C) tiles -> (made, made, B, C_out)."""
     m, t, B = layer.m, d.shape[1], d.shape[4]
     A, _, Bt = (M.to(d) for M in _toom_cook(m))
     V = Bt @ d.transpose(1, 2).reshape((m + 2) ** 2, -1)
-    M = torch.bmm(V.view(len(V), t * t * B, -1), layer.weight)
+    M = torch.bmm(V.view(len(V), t * t * B, -1), weight)
     M[m + 3] += layer.bias  # the product at the points (1, 1) goes into every output once
     y = (A @ M.flatten(1)).view(m, m, t, t, B, -1).permute(2, 0, 3, 1, 4, 5)
     return y.reshape(m * t, m * t, B, -1)[: layer.made, : layer.made]
