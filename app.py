@@ -49,7 +49,7 @@ with gr.Blocks(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
     loaded = demo.load(opened, None, [tabs, *controls], api_visibility="private", queue=False, show_progress="hidden")
     for name, built in BUILT.items():
         built.start(loaded.then)
-        ui.remember(name, built.fields)
+        ui.remember(name, built.fields, loaded)
 
 demo.queue(max_size=200, status_update_rate=2, default_concurrency_limit=4)
 

@@ -21,6 +21,7 @@ from core.classifiers import ConvNormAct, Normalise, ResidualStage
 
 Logits = Callable[[Tensor, Tensor], Tensor]
 MOST_PIXELS = 8  # more of them leave little untouched
+TILES = (2, 3, 4, 5, 6)  # Winograd's m; from 7 on single precision suffers. None: products one by one
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,9 @@ def _placed(layer: Layer, height: int, size: int, windows: int) -> Layer:
     cells = min(whole, (reached - 2) // pool + 2 if pool > 1 else reached)  # a window of n lies in at most (n - 2) // p + 2 pool cells
 
     def best(made: int) -> tuple[int, int]:  # products, m
-        if k != 3:
+        if k != 3 or not TILES:
             return (made * k) ** 2, 0
-        return min(((-(-made // m) * (m + 2)) ** 2, m) for m in range(2, 7))
+        return min(((-(-made // m) * (m + 2)) ** 2, m) for m in TILES)
 
     (few, m), (all_, m_all) = best(cells * pool), best(whole * pool)
     if windows * few >= all_:

@@ -119,10 +119,10 @@ def build() -> ui.Built:
             model = ui.Choice(pictures.models(), value=DEFAULT["model"], label="Model", elem_id="fgsm-model")
             methods = [(m.title, name) for name, m in sweep.METHODS.items()]
             method = ui.Choice(methods, value=DEFAULT["method"], label="Method", elem_id="fgsm-method")
-            target = ui.Choice([], value="", label="Target class (type to search)", visible=False, elem_id="fgsm-target")
+            target = ui.Choice([], value="", allow_custom_value=True, label="Target class (type to search)", visible=False, elem_id="fgsm-target")
             with gr.Row():
                 steps = gr.Slider(1, sweep.MAX_STEPS, 10, step=1, label="Steps", visible=False, elem_id="fgsm-steps", min_width=120)
-                seed = ui.Seed(0, label="Seed", visible=False, elem_id="fgsm-seed", min_width=90)
+                seed = ui.Number(0, precision=0, minimum=0, label="Seed", visible=False, elem_id="fgsm-seed", min_width=90)
         with gr.Column(scale=8, min_width=320):
             source = ui.code_of(gradient_attacks.fgsm, gradient_attacks.gradient_sign)
             figure = ui.component("figure", elem_id="fgsm-figure", code=source)
@@ -138,7 +138,7 @@ def build() -> ui.Built:
     inputs = given | {"target": target, "steps": steps, "seed": seed}
     triggers = [chooser.tick.change, chooser.image.change, target.input, steps.release, seed.submit]
     swept = ui.endpoint(triggers, run, inputs, [x_out, sheet, report], heavy=True)
-    ui.pass_on(swept, report, figure, "(x, sheet, report) => ({x, sheet, report})", [x_out, sheet, report])
+    ui.pass_on(swept, run.__name__, report, figure, "(x, sheet, report) => ({x, sheet, report})", [x_out, sheet, report])
     one = given | {"eps": eps, "steps": steps, "target": target, "seed": seed}
     ui.endpoint([once.click], ui.handler(attack), one, [attacked, numbers], heavy=True)
 

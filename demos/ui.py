@@ -43,27 +43,17 @@ class Choice(gr.Dropdown):
 
     is_template = True
 
-    def __init__(self, choices: Any = None, **settings: Any) -> None:
-        super().__init__(choices, allow_custom_value=True, **settings)
-
     def preprocess(self, payload: Any) -> Any:
         return payload
 
 
 class Number(gr.Number):
-    """A number; what the API sends passes unchecked, as in Choice."""
+    """A number; what the API sends passes unchecked, as in Choice. A seed is one: the same page gives the same picture."""
 
     is_template = True
 
     def preprocess(self, payload: Any) -> Any:
         return payload
-
-
-class Seed(Number):
-    """The seed of what is random, so that the same page gives the same picture."""
-
-    def __init__(self, value: int = 0, **settings: Any) -> None:
-        super().__init__(value, precision=0, minimum=0, **settings)
 
 
 def on_zero_gpu(fn: Callable) -> Callable:
@@ -124,6 +114,7 @@ def component(name: str, value: Any = None, **props: Any) -> gr.HTML:
 
 def endpoint(triggers: list, fn: Callable, inputs: dict[str, Any], outputs: list, *, heavy: bool) -> gr.events.Dependency:
     """A public action: its name in the API is the function's. Heavy ones wait for one another, whoever asks."""
+    gr.on(triggers, None, None, None, js=f"() => FoolForge.tell('busy', {js(fn.__name__)})", api_visibility="private")
     return gr.on(
         triggers,
         fn,
@@ -150,10 +141,11 @@ def plumbing(trigger: Callable, fn: Callable, inputs: dict[str, Any], outputs: l
     )
 
 
-def pass_on(source: gr.events.Dependency, report: gr.JSON, component: gr.HTML, js: str, inputs: list) -> None:
-    """Hands an endpoint's outputs to a browser component, and tells the component when the endpoint has ended, well or not."""
-    report.change(None, inputs, [component], js=js, api_visibility="private")
-    source.then(None, None, None, js="() => FoolForge.tell('idle')", api_visibility="private")
+def pass_on(source: gr.events.Dependency, name: str, report: gr.JSON, component: gr.HTML, glue: str, inputs: list) -> None:
+    """Hands an endpoint's outputs to a browser component, and tells it when the endpoint has ended, well or not."""
+    report.change(None, inputs, [component], js=glue, api_visibility="private")
+    for ended in (source.success, source.failure):
+        ended(None, None, None, js=f"() => FoolForge.tell('idle', {js(name)})", api_visibility="private")
 
 
 def presets(names: Any, prefix: str) -> list[gr.Button]:
@@ -220,16 +212,12 @@ def between(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def remember(tab: str, fields: list[Field]) -> None:
-    """Keeps the address bar in step with the controls of a tab, without a request."""
+def remember(tab: str, fields: list[Field], loaded: gr.events.Dependency) -> None:
+    """Keeps the address bar in step with the controls of a tab, from the page's first state on, without a request."""
     controls = [f.control for f in fields]
-    gr.on(
-        [control.change for control in controls],
-        fn=None,
-        inputs=controls,
-        js=f"(...values) => FoolForge.remember({js(tab)}, {js([f.key for f in fields])}, values)",
-        api_visibility="private",
-    )
+    note = f"(...values) => FoolForge.remember({js(tab)}, {js([f.key for f in fields])}, values)"
+    for trigger in (loaded.then, *(control.change for control in controls)):
+        trigger(None, controls, None, js=note, api_visibility="private")
 
 
 def restore(fields: list[Field], request: gr.Request) -> list[Any]:

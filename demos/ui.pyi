@@ -49,9 +49,6 @@ class Choice(gr.Dropdown):
 
     is_template = True
 
-    def __init__(self, choices: Any = None, **settings: Any) -> None:
-        super().__init__(choices, allow_custom_value=True, **settings)
-
     def preprocess(self, payload: Any) -> Any:
         return payload
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
@@ -62,7 +59,7 @@ class Choice(gr.Dropdown):
 
 
 class Number(gr.Number):
-    """A number; what the API sends passes unchecked, as in Choice."""
+    """A number; what the API sends passes unchecked, as in Choice. A seed is one: the same page gives the same picture."""
 
     is_template = True
 

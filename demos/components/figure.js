@@ -5,7 +5,7 @@ const root = $(".figure"), slider = $(".drag input"), F = window.FoolForge, perc
 const COLORS = { clean: "#3b6fe0", won: "#d9480f" };
 const [clean, change, attacked] = ["clean", "change", "attacked"].map((name) => $("canvas." + name));
 let shown = null; // {report, width, height, x, sheet, signs, frames}
-let wanted = F.opened.get("tab") === "fgsm" && F.opened.has("eps") ? Number(F.opened.get("eps")) : null;
+let wanted = (F.opened.get("tab") ?? "fgsm") === "fgsm" && F.opened.has("eps") ? Number(F.opened.get("eps")) : null;
 let pending = false, loading = 0;
 
 function budgetText(report, budget) {
@@ -171,7 +171,9 @@ slider.addEventListener("input", () => {
 });
 new ResizeObserver(later).observe($(".curve"));
 F.hear("eps", (eps) => { wanted = eps; F.set("fgsm", "eps", eps); if (shown) { slider.value = nearest(shown.report.budgets, eps); later(); } });
-F.hear("idle", () => {
+F.hear("busy", (what) => { if (what === "fgsm_sweep" && shown) { root.dataset.state = "busy"; $(".message").textContent = "computing …"; } });
+F.hear("idle", (what) => {
+  if (what !== "fgsm_sweep") return;
   if (root.dataset.state === "busy") root.dataset.state = "ready";
   if (/^(gradient|computing)/.test($(".message").textContent)) $(".message").textContent = shown ? note(shown.report) : "";
 });

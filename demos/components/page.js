@@ -1,8 +1,8 @@
 // The address bar holds the state: ?tab=fgsm&eps=8&...  Written here, without a request; read by the server when a page opens.
-window.FoolForge = (() => {
+window.FoolForge ||= (() => {  // the page may run this script twice
   const opened = new URLSearchParams(location.search);
-  const state = {};
   let tab = opened.get("tab") || "fgsm";
+  const state = { [tab]: Object.fromEntries([...opened].filter(([key]) => key !== "tab" && !key.startsWith("__"))) };
   let timer = null;
 
   function write() {

@@ -3,7 +3,7 @@
 // rule: {at, text} a dashed line that stays.  marker: {at, dots: [{y, color}]} the line in hand.  colors: {ink, soft, line}
 // pad: room at the left for the labels.
 FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, colors, font = 13 }) => {
-  const left = 46, right = 14, top = 12, bottom = 2.9 * font;
+  const left = 3.6 * font, right = 14, top = 12, bottom = 2.9 * font;
   const low = Math.min(...xs), high = Math.max(...xs, low + 1e-9);
   const X = (v) => left + ((v - low) / (high - low)) * (width - left - right);
   const Y = (p) => height - bottom - p * (height - top - bottom);

@@ -1,0 +1,298 @@
+"""FGSM, BIM, PGD and L-BFGS beside torchattacks and foolbox:  python -m benchmarks.attacks [--quick]
+
+One run, on the models whose weights are here and the labelled pictures in foolbox's package. The libraries take turns on the same
+pictures, so that what else the machine does falls on all alike; a time is the median of the turns. Prints markdown tables.
+
+Only the attack is timed: foolbox's attacks are called through `run`, without the measuring that its `__call__` adds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import eagerpy
+import foolbox
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchattacks
+from foolbox.attacks import L2CarliniWagnerAttack, LinfBasicIterativeAttack, LinfFastGradientAttack, LinfPGD
+from foolbox.criteria import TargetedMisclassification
+from scipy.optimize import fmin_l_bfgs_b
+from torch import Tensor, nn
+
+from core import runtime, samples, zoo
+from core.checks import UserError
+from core.gradient_attacks import fgsm, lbfgs, pgd, pgd_steps
+from core.images import open_image, to_pixels
+
+EPS = {"mnist-cnn": 0.2, "cifar10-resnet": 8 / 255}
+PRICES = (10.0, 5.0, 2.0, 1.0, 0.5, 0.2)  # the ladder of c, of which the dearest that still reaches the target is taken
+Row = list[str]
+
+
+def table(title: str, head: Row, rows: list[Row]) -> None:
+    """Prints one markdown table, its columns aligned."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    print(f"\n{title}\n")
+    for row in [head, ["-" * width for width in widths], *rows]:
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |", flush=True)
+
+
+def batch(model: nn.Module, group: str, count: int) -> tuple[Tensor, Tensor]:
+    """The first `count` labelled pictures of the group that the model names rightly, and their classes."""
+    chosen = [sample for sample in samples.SAMPLES.values() if sample.group == group]
+    x = torch.cat([to_pixels(open_image(sample.path), model) for sample in chosen]).to(runtime.device())
+    y = torch.tensor([model.labels.index(sample.label) for sample in chosen], device=x.device)
+    right = model(x).argmax(1) == y
+    return x[right][:count], y[right][:count]
+
+
+def wait_for(device: torch.device) -> None:
+    """A GPU answers before it has worked; a time must include the work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def in_turns(contestants: dict[str, Callable[[], Tensor]], turns: int, calls: int = 1) -> dict[str, tuple[Tensor, list[float]]]:
+    """For each: its last result, and the seconds of one call in each turn. Everyone has one call before the clock starts."""
+    results, seconds = {name: call() for name, call in contestants.items()}, {name: [] for name in contestants}
+    device = runtime.device()
+    for turn in range(turns):
+        names = list(contestants)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            wait_for(device)
+            start = time.perf_counter()
+            for _ in range(calls):
+                results[name] = contestants[name]()
+            wait_for(device)
+            seconds[name].append((time.perf_counter() - start) / calls)
+    return {name: (results[name], seconds[name]) for name in contestants}
+
+
+def ratio(theirs: list[float], ours: list[float]) -> float:
+    """How many times as fast as they are we are: the median of the turns' ratios, each of two times taken side by side."""
+    return statistics.median(a / b for a, b in zip(theirs, ours, strict=True))
+
+
+def against_bare_gradients(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step: float, steps: int) -> tuple[float, float]:
+    """Pictures a second of the gradients that PGD has to pay for, and PGD's speed as a share of that.
+
+    A step of PGD and a bare forward and backward pass on the same pictures take turns, `steps` times each; the median of the ratios.
+    """
+    seconds: dict[str, list[float]] = {"bare": [], "core": []}
+    iterates = pgd_steps(model, x, y, eps=eps, step=step, steps=steps)
+    z = next(iterates)
+    for i in range(steps):
+        for kind in ("bare", "core") if i % 2 else ("core", "bare"):
+            wait_for(x.device)
+            start = time.perf_counter()
+            if kind == "core":
+                next_z = next(iterates)
+            else:
+                leaf = z.detach().requires_grad_()
+                torch.autograd.grad(F.cross_entropy(model(leaf), y, reduction="sum"), leaf)
+            wait_for(x.device)
+            seconds[kind].append(time.perf_counter() - start)
+        z = next_z
+    return len(x) / (steps * statistics.median(seconds["bare"])), ratio(seconds["bare"], seconds["core"])
+
+
+def sign_attacks(name: str, model: nn.Module, x: Tensor, y: Tensor, steps: int, turns: int) -> list[Row]:
+    """The rows of FGSM, BIM and PGD for one model."""
+    eps = EPS[name]
+    step = eps / 10
+    peer, criterion = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device), foolbox.Misclassification(eagerpy.astensor(y))
+    iterated = {"abs_stepsize": step, "steps": steps}
+    started = torch.Generator().manual_seed(0)
+
+    def theirs(attack: foolbox.Attack) -> Callable[[], Tensor]:
+        return lambda: attack.run(peer, x, criterion, epsilon=eps)
+
+    kinds = {
+        "FGSM": {
+            "core": lambda: fgsm(model, x, y, eps=eps),
+            "torchattacks": lambda a=torchattacks.FGSM(model, eps=eps): a(x, y),
+            "foolbox": theirs(LinfFastGradientAttack()),
+        },
+        f"BIM-{steps}": {
+            "core": lambda: pgd(model, x, y, eps=eps, step=step, steps=steps),
+            "torchattacks": lambda a=torchattacks.BIM(model, eps=eps, alpha=step, steps=steps): a(x, y),
+            "foolbox": theirs(LinfBasicIterativeAttack(**iterated)),
+        },
+        f"PGD-{steps}": {
+            "core": lambda: pgd(model, x, y, eps=eps, step=step, steps=steps, generator=started),
+            "torchattacks": lambda a=torchattacks.PGD(model, eps=eps, alpha=step, steps=steps): a(x, y),
+            "foolbox": theirs(LinfPGD(**iterated, random_start=True)),
+        },
+    }
+    rows = []
+    for kind, contestants in kinds.items():
+        measured = in_turns(contestants, turns, calls=10 if kind == "FGSM" else 1)
+        ours, our_seconds = measured["core"]
+        for library, (result, seconds) in measured.items():
+            success = f"{(model(result).argmax(1) != y).sum().item()}/{len(x)}"
+            largest = f"{(result - x).abs().max().item():.5f}"
+            difference = f"{(result - ours).abs().max().item():.1e}" if library != "core" and "PGD" not in kind else ""
+            speed = f"{len(x) / statistics.median(seconds):.2f}"
+            rows.append([name, kind, library, speed, f"{ratio(seconds, our_seconds):.2f}", success, largest, difference])
+    speed, share = against_bare_gradients(model, x, y, eps=eps, step=step, steps=steps)
+    rows.append([name, f"PGD-{steps}", "bare gradients", f"{speed:.2f}", f"{share:.3f}", "", "", ""])
+    return rows
+
+
+class Counter:
+    """Counts the pictures that a model is shown, while it is open."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def __enter__(self) -> Counter:
+        self.pictures, self.start = 0, time.perf_counter()
+        self.hook = self.model.register_forward_pre_hook(lambda _, given: self.add(len(given[0])))
+        return self
+
+    def add(self, pictures: int) -> None:
+        self.pictures += pictures
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self.start
+        self.hook.remove()
+
+
+def objective(model: nn.Module, x: Tensor, z: Tensor, target: Tensor, c: float) -> Tensor:
+    """c |z - x| + J(model(z), target), one number per picture."""
+    return c * (z - x).flatten(1).norm(dim=1) + F.cross_entropy(model(z), target, reduction="none")
+
+
+def scipy_lbfgs(model: nn.Module, x: Tensor, target: Tensor, c: float, steps: int) -> Tensor:
+    """The same problem, one picture after the other, by the Fortran code's heir in scipy."""
+    results = []
+    for i in range(len(x)):
+
+        def value_and_gradient(flat: np.ndarray, i: int = i) -> tuple[float, np.ndarray]:
+            z = torch.from_numpy(flat).to(x).view_as(x[i : i + 1]).requires_grad_()
+            f = objective(model, x[i : i + 1], z, target[i : i + 1], c).sum()
+            return f.item(), torch.autograd.grad(f, z)[0].flatten().cpu().double().numpy()
+
+        start = x[i].flatten().cpu().double().numpy()
+        best = fmin_l_bfgs_b(value_and_gradient, start, bounds=[(0, 1)] * start.size, maxiter=steps, m=10)[0]
+        results.append(torch.from_numpy(best).to(x).view_as(x[i]))
+    return torch.stack(results)
+
+
+def against_scipy(name: str, model: nn.Module, x: Tensor, target: Tensor, steps: int) -> list[Row]:
+    """The rows of L-BFGS against scipy's for one model: the value that is reached, and what it costs."""
+    rows = []
+    for c in (2.0, 0.2):
+        values, seconds = {}, {}
+        for library, attack in (
+            ("core", lambda c=c: lbfgs(model, x, target, c=c, steps=steps)),
+            ("scipy", lambda c=c: scipy_lbfgs(model, x, target, c, steps)),
+        ):
+            with Counter(model) as counter:
+                z = attack()
+            values[library], seconds[library] = objective(model, x, z, target, c), counter.seconds
+            rows.append([name, f"{c:g}", library, f"{values[library].mean():.4f}", f"{seconds[library] / len(x):.2f}"])
+            rows[-1] += [f"{counter.pictures / len(x):.0f}", f"{(model(z).argmax(1) == target).sum()}/{len(x)}"]
+        relation = values["core"] / values["scipy"]
+        rows[-2] += [f"{seconds['scipy'] / seconds['core']:.2f}", f"{relation.median():.3f} ({relation.min():.3f} to {relation.max():.3f})"]
+        rows[-1] += ["1.00", "1"]
+    return rows
+
+
+def least_distances(name: str, model: nn.Module, x: Tensor, target: Tensor, steps: int) -> list[Row]:
+    """The rows of the attacks that look for the nearest picture of the target class, for one model."""
+
+    def ours() -> Tensor:
+        """All prices at once, one batch element each; per picture the nearest result that the model takes for the target."""
+        k = len(PRICES)
+        c = torch.tensor(PRICES, device=x.device).repeat(len(x))
+        z = lbfgs(model, x.repeat_interleave(k, 0), target.repeat_interleave(k), c=c, steps=steps)
+        distance = (z - x.repeat_interleave(k, 0)).flatten(1).norm(dim=1)
+        distance[model(z).argmax(1) != target.repeat_interleave(k)] = float("inf")
+        best = distance.view(-1, k).argmin(1)
+        return z.view(-1, k, *x.shape[1:])[torch.arange(len(x)), best]
+
+    def carlini_wagner() -> Tensor:
+        attack = torchattacks.CW(model, c=1, steps=4 * steps, lr=0.01)
+        attack.set_mode_targeted_by_label(quiet=True)
+        return attack(x, target)
+
+    def carlini_wagner_searched() -> Tensor:
+        peer = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device)
+        attack = L2CarliniWagnerAttack(binary_search_steps=4, steps=2 * steps, initial_const=1)
+        return attack.run(peer, x, TargetedMisclassification(target))
+
+    contestants = {
+        f"core L-BFGS, {len(PRICES)} prices": ours,
+        "torchattacks CW, c = 1": carlini_wagner,
+        "foolbox CW, 4 searches": carlini_wagner_searched,
+    }
+    found = {}
+    for label, attack in contestants.items():
+        with Counter(model) as counter:
+            z = attack()
+        distance = (z - x).flatten(1).norm(dim=1)
+        found[label] = (distance, model(z).argmax(1) == target, counter)
+    common = torch.stack([reached for _, reached, _ in found.values()]).all(0)
+    return [
+        [name, label, f"{reached.sum()}/{len(x)}", f"{distance[common].mean():.3f}" if common.any() else "none"]
+        + [f"{counter.seconds / len(x):.2f}", f"{counter.pictures / len(x):.0f}"]
+        for label, (distance, reached, counter) in found.items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few pictures, steps and turns: shows that it runs; the numbers mean little")
+    options = parser.parse_args()
+    steps, few = (5, 2) if options.quick else (40, 8)
+    device = runtime.device()  # sets the threads too
+    print(f"torch {version('torch')}, {device}, {torch.get_num_threads()} threads; ", end="")
+    print(", ".join(f"{package} {version(package)}" for package in ("torchattacks", "foolbox", "scipy")), flush=True)
+    signs, solvers, nearest = [], [], []
+    for name, count, turns in (("mnist-cnn", 20, 5), ("cifar10-resnet", 10, 3)):
+        try:
+            model = zoo.load(name)
+        except UserError as missing:
+            print(f"left out: {missing}")
+            continue
+        x, y = batch(model, samples.group_of(name), 4 if options.quick else count)
+        signs += sign_attacks(name, model, x, y, steps, 1 if options.quick else turns)
+        x, target = x[:few], (y[:few] + 1) % 10
+        solvers += against_scipy(name, model, x, target, steps)
+        nearest += least_distances(name, model, x, target, steps)
+    table(
+        "Same model, same pictures, same eps (0.2 for MNIST, 8/255 for CIFAR-10), step eps / 10",
+        ["model", "attack", "library", "pictures/s", "core is x as fast", "fooled", "L-inf", "largest difference from core"],
+        signs,
+    )
+    table(
+        f"L-BFGS on c |r| + J(x + r, next class), {steps} iterations: neither library has it any more, so scipy's L-BFGS-B on the same problem",
+        [
+            "model",
+            "c",
+            "library",
+            "mean objective",
+            "s/picture",
+            "gradients",
+            "target reached",
+            "core is x as fast",
+            "objective, core / scipy",
+        ],
+        solvers,
+    )
+    table(
+        "The nearest picture of the next class: L-BFGS with a ladder of prices, and the nearest that the libraries still have",
+        ["model", "attack", "target reached", "mean L2 where all reach it", "s/picture", "pictures shown to the model"],
+        nearest,
+    )
+
+
+if __name__ == "__main__":
+    main()
