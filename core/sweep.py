@@ -136,7 +136,7 @@ def sweep(
             )
         else:
             run = gradient_attacks.lbfgs_steps(model, batch, labels, c=knob, steps=steps)
-        for done, attacked in enumerate(run):  # noqa: B007 - the last iterate is the result
+        for done, attacked in enumerate(run):
             yield Progress(done, steps)
         frames = torch.cat([x] * (len(budgets) - len(tries)) + [images.eight_bit(attacked)])
 

@@ -119,7 +119,9 @@ def build() -> ui.Built:
             model = ui.Choice(pictures.models(), value=DEFAULT["model"], label="Model", elem_id="fgsm-model")
             methods = [(m.title, name) for name, m in sweep.METHODS.items()]
             method = ui.Choice(methods, value=DEFAULT["method"], label="Method", elem_id="fgsm-method")
-            target = ui.Choice([], value="", allow_custom_value=True, label="Target class (type to search)", visible=False, elem_id="fgsm-target")
+            target = ui.Choice(
+                [], value="", allow_custom_value=True, label="Target class (type to search)", visible=False, elem_id="fgsm-target"
+            )
             with gr.Row():
                 steps = gr.Slider(1, sweep.MAX_STEPS, 10, step=1, label="Steps", visible=False, elem_id="fgsm-steps", min_width=120)
                 seed = ui.Number(0, precision=0, minimum=0, label="Seed", visible=False, elem_id="fgsm-seed", min_width=90)

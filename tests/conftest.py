@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.page import app_url, browser, page  # noqa: F401 - fixtures
+
 
 @pytest.fixture(scope="session")
 def small_net() -> nn.Sequential:

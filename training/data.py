@@ -38,9 +38,7 @@ def cifar10(train: bool) -> tuple[Tensor, Tensor, str]:
         header, body, offsets = npz["header"].tobytes(), npz["body"].tobytes(), npz["offsets"]
         labels, n_train = torch.from_numpy(npz["labels"].astype(np.int64)), int(npz["n_train"])
     rows = range(n_train) if train else range(n_train, len(labels))
-    pictures = np.stack(
-        [np.asarray(Image.open(io.BytesIO(header + body[offsets[i] : offsets[i + 1]])).convert("RGB")) for i in rows]
-    )
+    pictures = np.stack([np.asarray(Image.open(io.BytesIO(header + body[offsets[i] : offsets[i + 1]])).convert("RGB")) for i in rows])
     return (
         torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(),
         labels[rows.start : rows.stop],
