@@ -22,8 +22,8 @@ $$x' = \mathrm{clip}\big(x + \varepsilon \cdot \mathrm{sign}\,\nabla_{\!x} J(\th
 
 Every pixel moves by the same small ε, in the direction that makes the loss *J* grow; a targeted attack moves against the gradient of
 the target's loss. **BIM** repeats this in small steps and stays inside the ε-box, **PGD** starts it from a random point of the box.
-**L-BFGS** has no ε: it minimises $c\,\|r\|_2 + J(x + r, \text{target})$ with $x + r \in [0, 1]$; the cheaper distance is, the further it goes.
-ε is given in 255ths of the range, and every picture is rounded to 8 bits *before* the net sees it.
+**L-BFGS** has no ε: it minimises $c\,\|r\|_2 + J(x + r, \text{target})$ with $x + r \in [0, 1]$; the cheaper distance is,
+the further it goes. ε is given in 255ths of the range, and every picture is rounded to 8 bits *before* the net sees it.
 """
 REFERENCES = """
 ### References

@@ -1,10 +1,10 @@
 // A small line plot as an SVG text, for the page and for the slide: FoolForge.plot({...}). Confidences from 0 to 1 upwards.
 // width, height: pixels.  xs: positions of the points.  ticks: [position, text].  series: [{values, color, width, opacity}].
 // rule: {at, text} a dashed line that stays.  marker: {at, dots: [{y, color}]} the line in hand.  colors: {ink, soft, line}
-// pad: room at the left for the labels.
-FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, colors, font = 13 }) => {
+// until: the axis goes at least this far.
+FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, until, colors, font = 13 }) => {
   const left = 3.6 * font, right = 14, top = 12, bottom = 2.9 * font;
-  const low = Math.min(...xs), high = Math.max(...xs, low + 1e-9);
+  const low = Math.min(...xs), high = Math.max(...xs, until ?? 0, low + 1e-9);
   const X = (v) => left + ((v - low) / (high - low)) * (width - left - right);
   const Y = (p) => height - bottom - p * (height - top - bottom);
   const esc = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
