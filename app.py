@@ -21,9 +21,9 @@ import argparse  # noqa: E402
 
 import gradio as gr  # noqa: E402
 
-from demos import fgsm, ui  # noqa: E402
+from demos import fgsm, one_pixel, ui  # noqa: E402
 
-TABS = (fgsm,)
+TABS = (fgsm, one_pixel)
 
 
 def opened(request: gr.Request) -> list:
@@ -50,6 +50,7 @@ with gr.Blocks(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
     for name, built in BUILT.items():
         built.start(loaded.then)
         ui.remember(name, built.fields, loaded)
+    loaded.then(None, None, None, js="() => FoolForge.start()", api_visibility="private")
 
 demo.queue(max_size=200, status_update_rate=2, default_concurrency_limit=4)
 

@@ -1,7 +1,8 @@
 """FGSM, BIM, PGD and L-BFGS beside torchattacks and foolbox:  python -m benchmarks.attacks [--quick]
 
 One run, on the models whose weights are here and the labelled pictures in foolbox's package. The libraries take turns on the same
-pictures, so that what else the machine does falls on all alike; a time is the median of the turns. Prints markdown tables.
+pictures. Pictures a second are by the clock on the wall, the median of the turns. A ratio is the median of the turns' ratios; on a CPU
+it is one of processor time, so that what else the machine does has no say. Prints markdown tables.
 
 Only the attack is timed: foolbox's attacks are called through `run`, without the measuring that its `__call__` adds.
 """
@@ -12,6 +13,8 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 import eagerpy
@@ -52,54 +55,70 @@ def batch(model: nn.Module, group: str, count: int) -> tuple[Tensor, Tensor]:
     return x[right][:count], y[right][:count]
 
 
-def wait_for(device: torch.device) -> None:
-    """A GPU answers before it has worked; a time must include the work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+@dataclass(frozen=True)
+class Time:
+    """Seconds: by the clock on the wall, and of the processor (on a GPU the wall's again, once it has done its work)."""
+
+    wall: float
+    processor: float
 
 
-def in_turns(contestants: dict[str, Callable[[], Tensor]], turns: int, calls: int = 1) -> dict[str, tuple[Tensor, list[float]]]:
-    """For each: its last result, and the seconds of one call in each turn. Everyone has one call before the clock starts."""
-    results, seconds = {name: call() for name, call in contestants.items()}, {name: [] for name in contestants}
-    device = runtime.device()
+def timed(call: Callable[[], Tensor]) -> tuple[Tensor, Time]:
+    """What the call gives, and the time it takes."""
+    cuda = runtime.device().type == "cuda"
+    if cuda:
+        torch.cuda.synchronize()
+    wall, processor = time.perf_counter(), time.process_time()
+    result = call()
+    if cuda:
+        torch.cuda.synchronize()
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    return result, Time(wall, wall if cuda else processor)
+
+
+def in_turns(contestants: dict[str, Callable[[], Tensor]], turns: int) -> dict[str, tuple[Tensor, list[Time]]]:
+    """For each: its last result, and the times of its turns. Everyone has one call before the clock starts."""
+    names = list(contestants)
+    results, times = {name: contestants[name]() for name in names}, {name: [] for name in names}
     for turn in range(turns):
-        names = list(contestants)
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            wait_for(device)
-            start = time.perf_counter()
-            for _ in range(calls):
-                results[name] = contestants[name]()
-            wait_for(device)
-            seconds[name].append((time.perf_counter() - start) / calls)
-    return {name: (results[name], seconds[name]) for name in contestants}
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            results[name], spent = timed(contestants[name])
+            times[name].append(spent)
+    return {name: (results[name], times[name]) for name in names}
 
 
-def ratio(theirs: list[float], ours: list[float]) -> float:
-    """How many times as fast as they are we are: the median of the turns' ratios, each of two times taken side by side."""
-    return statistics.median(a / b for a, b in zip(theirs, ours, strict=True))
+def ratio(theirs: list[Time], ours: list[Time]) -> float:
+    """How many times as fast as they are we are: the median of the turns' ratios."""
+    return statistics.median(a.processor / b.processor for a, b in zip(theirs, ours, strict=True))
+
+
+def speed(pictures: int, times: list[Time]) -> float:
+    """Pictures a second."""
+    return pictures / statistics.median(spent.wall for spent in times)
 
 
 def against_bare_gradients(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step: float, steps: int) -> tuple[float, float]:
     """Pictures a second of the gradients that PGD has to pay for, and PGD's speed as a share of that.
 
-    A step of PGD and a bare forward and backward pass on the same pictures take turns, `steps` times each; the median of the ratios.
+    A step of PGD and a bare forward and backward pass on the same pictures take turns, `steps` times each.
     """
-    seconds: dict[str, list[float]] = {"bare": [], "core": []}
     iterates = pgd_steps(model, x, y, eps=eps, step=step, steps=steps)
-    z = next(iterates)
+    z, bare, core = next(iterates), [], []
+
+    def gradient() -> Tensor:
+        leaf = z.detach().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(leaf), y, reduction="sum"), leaf)[0]
+
     for i in range(steps):
-        for kind in ("bare", "core") if i % 2 else ("core", "bare"):
-            wait_for(x.device)
-            start = time.perf_counter()
-            if kind == "core":
-                next_z = next(iterates)
-            else:
-                leaf = z.detach().requires_grad_()
-                torch.autograd.grad(F.cross_entropy(model(leaf), y, reduction="sum"), leaf)
-            wait_for(x.device)
-            seconds[kind].append(time.perf_counter() - start)
+        if i % 2:
+            bare.append(timed(gradient)[1])
+        next_z, spent = timed(lambda: next(iterates))
+        core.append(spent)
+        if not i % 2:
+            bare.append(timed(gradient)[1])
         z = next_z
-    return len(x) / (steps * statistics.median(seconds["bare"])), ratio(seconds["bare"], seconds["core"])
+    return speed(len(x), bare) / steps, ratio(bare, core)
 
 
 def sign_attacks(name: str, model: nn.Module, x: Tensor, y: Tensor, steps: int, turns: int) -> list[Row]:
@@ -116,32 +135,33 @@ def sign_attacks(name: str, model: nn.Module, x: Tensor, y: Tensor, steps: int, 
     kinds = {
         "FGSM": {
             "core": lambda: fgsm(model, x, y, eps=eps),
-            "torchattacks": lambda a=torchattacks.FGSM(model, eps=eps): a(x, y),
+            "torchattacks": partial(torchattacks.FGSM(model, eps=eps), x, y),
             "foolbox": theirs(LinfFastGradientAttack()),
         },
         f"BIM-{steps}": {
             "core": lambda: pgd(model, x, y, eps=eps, step=step, steps=steps),
-            "torchattacks": lambda a=torchattacks.BIM(model, eps=eps, alpha=step, steps=steps): a(x, y),
+            "torchattacks": partial(torchattacks.BIM(model, eps=eps, alpha=step, steps=steps), x, y),
             "foolbox": theirs(LinfBasicIterativeAttack(**iterated)),
         },
         f"PGD-{steps}": {
             "core": lambda: pgd(model, x, y, eps=eps, step=step, steps=steps, generator=started),
-            "torchattacks": lambda a=torchattacks.PGD(model, eps=eps, alpha=step, steps=steps): a(x, y),
+            "torchattacks": partial(torchattacks.PGD(model, eps=eps, alpha=step, steps=steps), x, y),
             "foolbox": theirs(LinfPGD(**iterated, random_start=True)),
         },
     }
     rows = []
     for kind, contestants in kinds.items():
-        measured = in_turns(contestants, turns, calls=10 if kind == "FGSM" else 1)
-        ours, our_seconds = measured["core"]
-        for library, (result, seconds) in measured.items():
+        measured = in_turns(contestants, 10 * turns if kind == "FGSM" else turns)
+        ours, our_times = measured["core"]
+        for library, (result, times) in measured.items():
             success = f"{(model(result).argmax(1) != y).sum().item()}/{len(x)}"
             largest = f"{(result - x).abs().max().item():.5f}"
             difference = f"{(result - ours).abs().max().item():.1e}" if library != "core" and "PGD" not in kind else ""
-            speed = f"{len(x) / statistics.median(seconds):.2f}"
-            rows.append([name, kind, library, speed, f"{ratio(seconds, our_seconds):.2f}", success, largest, difference])
-    speed, share = against_bare_gradients(model, x, y, eps=eps, step=step, steps=steps)
-    rows.append([name, f"PGD-{steps}", "bare gradients", f"{speed:.2f}", f"{share:.3f}", "", "", ""])
+            rows.append(
+                [name, kind, library, f"{speed(len(x), times):.2f}", f"{ratio(times, our_times):.2f}", success, largest, difference]
+            )
+    pace, share = against_bare_gradients(model, x, y, eps=eps, step=step, steps=steps)
+    rows.append([name, f"PGD-{steps}", "bare gradients", f"{pace:.2f}", f"{share:.3f}", "", "", ""])
     return rows
 
 
@@ -219,18 +239,18 @@ def least_distances(name: str, model: nn.Module, x: Tensor, target: Tensor, step
         return z.view(-1, k, *x.shape[1:])[torch.arange(len(x)), best]
 
     def carlini_wagner() -> Tensor:
-        attack = torchattacks.CW(model, c=1, steps=4 * steps, lr=0.01)
+        attack = torchattacks.CW(model, c=10, steps=4 * steps, lr=0.05)
         attack.set_mode_targeted_by_label(quiet=True)
         return attack(x, target)
 
     def carlini_wagner_searched() -> Tensor:
         peer = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device)
-        attack = L2CarliniWagnerAttack(binary_search_steps=4, steps=2 * steps, initial_const=1)
+        attack = L2CarliniWagnerAttack(binary_search_steps=4, steps=2 * steps, stepsize=0.05, initial_const=10)
         return attack.run(peer, x, TargetedMisclassification(target))
 
     contestants = {
         f"core L-BFGS, {len(PRICES)} prices": ours,
-        "torchattacks CW, c = 1": carlini_wagner,
+        "torchattacks CW, c = 10": carlini_wagner,
         "foolbox CW, 4 searches": carlini_wagner_searched,
     }
     found = {}
@@ -240,11 +260,12 @@ def least_distances(name: str, model: nn.Module, x: Tensor, target: Tensor, step
         distance = (z - x).flatten(1).norm(dim=1)
         found[label] = (distance, model(z).argmax(1) == target, counter)
     common = torch.stack([reached for _, reached, _ in found.values()]).all(0)
-    return [
-        [name, label, f"{reached.sum()}/{len(x)}", f"{distance[common].mean():.3f}" if common.any() else "none"]
-        + [f"{counter.seconds / len(x):.2f}", f"{counter.pictures / len(x):.0f}"]
-        for label, (distance, reached, counter) in found.items()
-    ]
+    rows = []
+    for label, (distance, reached, counter) in found.items():
+        nearness = f"{distance[common].mean():.3f}" if common.any() else "none"
+        cost = [f"{counter.seconds / len(x):.2f}", f"{counter.pictures / len(x):.0f}"]
+        rows.append([name, label, f"{reached.sum()}/{len(x)}", nearness, *cost])
+    return rows
 
 
 def main() -> None:
@@ -273,18 +294,8 @@ def main() -> None:
         signs,
     )
     table(
-        f"L-BFGS on c |r| + J(x + r, next class), {steps} iterations: neither library has it any more, so scipy's L-BFGS-B on the same problem",
-        [
-            "model",
-            "c",
-            "library",
-            "mean objective",
-            "s/picture",
-            "gradients",
-            "target reached",
-            "core is x as fast",
-            "objective, core / scipy",
-        ],
+        f"L-BFGS, {steps} iterations, on c |r| + J(x + r, next class). Neither library has it any more: scipy's L-BFGS-B on the same problem",
+        ["model", "c", "library", "objective", "s/picture", "gradients", "target reached", "core is x as fast", "objective, core / scipy"],
         solvers,
     )
     table(

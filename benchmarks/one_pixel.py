@@ -2,11 +2,12 @@
 
     python -m benchmarks.one_pixel [--pictures 6] [--generations 10] [--population 400] [--pixels 1] [--seed 0]
 
-How the settings map. torchattacks: steps = generations, popsize = population, of which its scipy solver makes popsize // D * D members,
-D = 5 k dimensions (400 for k = 1; 390 and 400 for 3 and 5). ART: es = 1 (differential evolution), th = k, max_iter = generations, and a
-population fixed at 400 // D * D. Both mutate the best member with F drawn from 0.5 ... 1, evaluate two populations at least before they look
-whether the net is fooled, and send batches of 128, their default. The methods take turns on each picture, so that a busy machine is
-busy for all. The success of the others is measured on the picture as they return it, ours on 8 bits.
+How the settings map. torchattacks: steps = generations, popsize = population, of which its scipy solver makes popsize // D * D
+members, D = 5 k dimensions (400 for k = 1; 390 and 400 for 3 and 5). ART: es = 1 (differential evolution), th = k, max_iter =
+generations, and a population fixed at 400 // D * D. Both mutate the best member with F drawn from 0.5 ... 1, evaluate two
+populations at least before they look whether the net is fooled, and send batches of 128, their default. The methods take turns on
+each picture, so that a busy machine is busy for all. The success of the others is measured on the picture as they return it, ours
+on 8 bits.
 """
 
 from __future__ import annotations
@@ -160,30 +161,22 @@ def main() -> None:
                 result = attack(x[i : i + 1], y[i : i + 1], a.seed + i)
             rows[name].append((time.perf_counter() - start, *result))
             print(f"\rpicture {i + 1} of {len(x)}: {name:24}", end="", flush=True)
-    print(
-        f"\r{len(x)} pictures of CIFAR-10, {a.pixels} pixel(s), population {a.population}, at most {a.generations} generations, untargeted, "
-        f"{torch.get_num_threads()} threads, fp32"
-    )
-    print(
-        f"{'':24}{'s / picture':>12}{'ours is':>9}{'evaluations':>13}{'s / ' + str(a.population):>9}{'ours is':>9}{'fooled':>8}{'95 %':>13}"
-    )
+    print(f"\r{len(x)} pictures of CIFAR-10, {a.pixels} pixel(s), population {a.population}, at most {a.generations} generations,", end=" ")
+    print(f"untargeted, {torch.get_num_threads()} threads, fp32")
+    per = f"s / {a.population}"
+    print(f"{'':24}{'s / picture':>12}{'to ours':>9}{'evaluations':>13}{per:>9}{'to ours':>9}{'fooled':>8}{'95 %':>13}")
     mine = np.array(rows["ours"], dtype=float)
     for name, row in rows.items():
         seconds, fooled, evaluations, _ = np.array(row, dtype=float).T
-        each = seconds.sum() / evaluations.sum() * a.population
+        each, ours_each = (r[0].sum() / r[1].sum() * a.population for r in ((seconds, evaluations), (mine[:, 0], mine[:, 2])))
         low, high = one_pixel.wilson(int(fooled.sum()), len(fooled))
         print(
             f"{name:24}{seconds.mean():12.2f}{seconds.mean() / mine[:, 0].mean():8.1f}x{evaluations.mean():13.0f}{each:9.3f}"
-            f"{each / (mine[:, 0].sum() / mine[:, 2].sum() * a.population):8.1f}x{fooled.mean():8.0%}{low:7.0%} -{high:4.0%}"
+            f"{each / ours_each:8.1f}x{fooled.mean():8.0%}{low:7.0%} -{high:4.0%}"
         )
-    repeats, evaluations = mine[:, 3].sum(), mine[:, 2].sum()
-    print(
-        f"\nTable of known candidates: {repeats:.0f} of {repeats + evaluations:.0f} candidates ({repeats / (repeats + evaluations):.1%}) cost nothing."
-    )
-    full = a.population * (a.generations + 1) * len(x)
-    print(
-        f"Early stop: {repeats + evaluations:.0f} of at most {full} candidates were drawn ({full / (repeats + evaluations):.1f} times fewer)."
-    )
+    repeats, drawn, full = mine[:, 3].sum(), mine[:, 2:].sum(), a.population * (a.generations + 1) * len(x)
+    print(f"\nTable of known candidates: {repeats:.0f} of {drawn:.0f} ({repeats / drawn:.1%}) cost nothing.")
+    print(f"Early stop: {drawn:.0f} candidates of at most {full} were drawn, {full / drawn:.1f} times fewer.")
     held = mine[:, 1] == 0
     if held.any():
         for name, row in rows.items():

@@ -22,6 +22,7 @@ from core.classifiers import ConvNormAct, Normalise, ResidualStage
 Logits = Callable[[Tensor, Tensor], Tensor]
 MOST_PIXELS = 8  # more of them leave little untouched
 TILES = (2, 3, 4, 5, 6)  # Winograd's m; from 7 on single precision suffers. None: products one by one
+REACH = (4, 5, 6, 7, 8)  # the same for a change convolved alone
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Layer:
 
     after: functions of (..., C), in their order; pool: the factor by which they shrink the map.   skip: the input is added at the end.
     Its place in the chain: the map that comes in is height x height; `windows` windows of a candidate come out, made x made values
-    before the pool; Winograd's m (0: none) and the weights for its products.
+    before the pool; Winograd's m (0: none); reach: made, if the change alone is convolved (0: the window with what surrounds it).
     """
 
     weight: Tensor
@@ -44,6 +45,7 @@ class Layer:
     windows: int = 1
     made: int = 0
     m: int = 0
+    reach: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
         return None
     side, a, clean = x.shape[2], chain.head(x).permute(2, 3, 0, 1), []
     for layer, _ in chain.layers:
-        clean.append(_rows(a))
         y = F.conv2d(a.permute(2, 3, 0, 1), layer.weight, layer.bias, padding=layer.pad).permute(2, 3, 0, 1)
+        clean.append((_rows(a), _rows(y)))
         a = _finish(layer, y, a)
     last, height = _rows(a), a.shape[0]
 
@@ -78,7 +80,7 @@ def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
         row, column = (places // side).T.contiguous(), (places % side).T.contiguous()
         patch = chain.head(colours.transpose(0, 1).flatten(0, 1)[..., None, None]).permute(2, 3, 0, 1)
         for (layer, weight), untouched in zip(chain.layers, clean, strict=True):
-            patch, row, column = _advance(layer, weight, untouched, patch, row, column)
+            patch, row, column = (_advance_change if layer.reach else _advance)(layer, weight, *untouched, patch, row, column)
         everything = torch.arange(height, device=x.device)[:, None].expand(-1, len(places))
         return chain.tail(_gather(last, height, patch, row, column, everything, everything).permute(2, 3, 0, 1))
 
@@ -185,7 +187,9 @@ def _placed(layer: Layer, height: int, size: int, windows: int) -> Layer:
     (few, m), (all_, m_all) = best(cells * pool), best(whole * pool)
     if windows * few >= all_:
         windows, cells, m = 1, whole, m_all
-    return replace(layer, height=height, windows=windows, made=cells * pool, m=m)
+    # windows of several pixels overlap: what a change adds to its neighbours' is not in them
+    alone = windows == 1 and k == 3 and reached in REACH and reached**2 < min(few, all_) and reached <= out
+    return replace(layer, height=height, windows=windows, made=cells * pool, m=m, reach=reached * alone)
 
 
 def _rows(a: Tensor) -> Tensor:
@@ -193,7 +197,9 @@ def _rows(a: Tensor) -> Tensor:
     return torch.cat([a.new_zeros(1, a.shape[3]), a.flatten(0, 2)])
 
 
-def _advance(layer: Layer, weight: Tensor, clean: Tensor, patch: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _advance(
+    layer: Layer, weight: Tensor, clean: Tensor, _: Tensor, patch: Tensor, row: Tensor, column: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Windows (n, n, W * B, C) with their upper left corners (W, B), before the layer -> the same behind it.
 
     A value at i reaches the outputs i + pad - k + 1 ... i + pad; windows begin at a whole pool cell and are kept inside the map.
@@ -216,22 +222,63 @@ def _advance(layer: Layer, weight: Tensor, clean: Tensor, patch: Tensor, row: Te
     return _finish(layer, y, taken), *start
 
 
+def _advance_change(
+    layer: Layer, weight: Tensor, clean: Tensor, clean_out: Tensor, patch: Tensor, row: Tensor, column: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same for one window of a candidate by linearity: conv(clean + d) = conv(clean) + conv(d), the change d being n x n.
+
+    (n + 2)^2 outputs cost (n + 2)^2 products, where a window with its surroundings needs (n + 4)^2. Windows may stand over the border.
+    """
+    n, N, height, device = patch.shape[0], layer.reach, layer.height, row.device
+    out = height + 2 * layer.pad - 2
+    place, reached = torch.arange(n, device=device)[:, None], torch.arange(N, device=device)[:, None]
+    d = (patch - _lookup(clean, height, row + place, column + place)) * _inside(height, row + place, column + place)[..., None]
+    E, _, D = (M.to(d) for M in _products(n))
+    M = torch.bmm((E @ d.reshape(n * n, -1)).view(N * N, -1, d.shape[3]), weight)
+    start = [s + layer.pad - 2 for s in (row, column)]
+    rows, columns = (s + reached for s in start)
+    y = (D @ M.flatten(1)).view(N, N, d.shape[2], -1).add_(_lookup(clean_out, out, rows, columns))
+    came = _gather(clean, height, patch, row, column, rows, columns) if layer.skip else y
+    if layer.pool > 1:
+        free = out // layer.pool - layer.made // layer.pool
+        cells = [s.div(layer.pool, rounding_mode="floor").clamp(0, free) for s in start]
+        window = torch.arange(layer.made, device=device)[:, None]
+        y = _gather(clean_out, out, y, *start, *(c * layer.pool + window for c in cells))
+        start = cells
+    return _finish(layer, y, came), *start
+
+
 def _finish(layer: Layer, y: Tensor, came: Tensor) -> Tensor:
     for f in layer.after:
         y = f(y)
-    return came + y if layer.skip else y
+    return y.add_(came) if layer.skip else y
+
+
+def _inside(height: int, rows: Tensor, columns: Tensor) -> Tensor:
+    """(I, J, B): whether rows (I, B) and columns (J, B) are in the map."""
+    return ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < height))[None]
+
+
+def _index(height: int, rows: Tensor, columns: Tensor) -> Tensor:
+    """(I, J, B): where a map's table has them, 0, the row of zeros, outside."""
+    return torch.where(_inside(height, rows, columns), 1 + (rows * height)[:, None] + columns[None], 0)
+
+
+def _lookup(clean: Tensor, height: int, rows: Tensor, columns: Tensor) -> Tensor:
+    """(I, J, B, C): the untouched values at rows (I, B) and columns (J, B), 0 outside."""
+    index = _index(height, rows, columns)
+    return clean.index_select(0, index.flatten()).view(*index.shape, -1)
 
 
 def _gather(clean: Tensor, height: int, patch: Tensor, row: Tensor, column: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """(I, J, V * B, C): the values at rows (I, V * B) and columns (J, V * B), from a window that holds them, else clean, else 0."""
     n, (windows, B) = patch.shape[0], row.shape
-    mapped = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < height))[None]
-    index = torch.where(mapped, 1 + (rows * height)[:, None] + columns[None], 0)
+    index, mapped = _index(height, rows, columns), _inside(height, rows, columns)
     candidate = torch.arange(rows.shape[1], device=row.device) % B
     for w in range(windows):
         p, q = rows - row[w, candidate], columns - column[w, candidate]
-        patched = ((p >= 0) & (p < n))[:, None] & ((q >= 0) & (q < n))[None]
-        index = torch.where(patched, len(clean) + ((p * n)[:, None] + q[None]) * (windows * B) + w * B + candidate, index)
+        held = _inside(n, p, q) & mapped
+        index = torch.where(held, len(clean) + ((p * n)[:, None] + q[None]) * (windows * B) + w * B + candidate, index)
     return torch.cat([clean, patch.reshape(-1, patch.shape[3])]).index_select(0, index.flatten()).view(*index.shape, -1)
 
 
@@ -241,18 +288,31 @@ def _toom_cook(m: int) -> tuple[Tensor, Tensor, Tensor]:
 
     By transposition of: a polynomial product is known from its values at n points. Two dimensions: the Kronecker squares.
     """
-    points = torch.tensor([0, 1, -1, 2, -2, 0.5, -0.5][: m + 1], dtype=torch.float64)
+    return _squares(_values(m, m + 2).T, _values(3, m + 2), _values(m + 2, m + 2).inverse().T)
 
-    def values(k: int) -> Tensor:
-        infinity = torch.eye(k, dtype=torch.float64)[-1:]
-        return torch.cat([points[:, None] ** torch.arange(k), infinity])
 
-    return tuple(torch.kron(M, M).contiguous() for M in (values(m).T, values(3), values(m + 2).inverse().T))
+@functools.cache
+def _products(n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """E (N x n), G (N x 3), D (N x N), N = n + 2: all n + 2 values of a convolution of n with 3 are D [(G g) * (E d)]; squared likewise."""
+    return _squares(_values(n, n + 2), _values(3, n + 2), _values(n + 2, n + 2).inverse())
+
+
+def _values(k: int, N: int) -> Tensor:
+    """(N, k): a polynomial of k coefficients at N - 1 points and at infinity."""
+    points = torch.tensor([0, 1, -1, 2, -2, 0.5, -0.5][: N - 1], dtype=torch.float64)
+    return torch.cat([points[:, None] ** torch.arange(k), torch.eye(k, dtype=torch.float64)[-1:]])
+
+
+def _squares(*matrices: Tensor) -> tuple[Tensor, ...]:
+    return tuple(torch.kron(M, M).contiguous() for M in matrices)
 
 
 def _transformed(layer: Layer) -> Tensor:
     """The weights as the products want them: (P, C_in, C_out) for Winograd's P points, else (k * k * C_in, C_out)."""
     w = layer.weight.permute(2, 3, 1, 0)  # k, k, C_in, C_out
+    if layer.reach:  # a net's convolution is a correlation: the kernel is turned round
+        G = _products(layer.reach - 2)[1].to(w)
+        return (G @ w.flip(0, 1).reshape(9, -1)).view(-1, *w.shape[2:])
     if not layer.m:
         return w.flatten(0, 2).contiguous()
     G = _toom_cook(layer.m)[1].to(w)

@@ -5,8 +5,15 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
 
 from core.checks import UserError, choice
 from core.zoo import CIFAR10, DIGITS
@@ -92,3 +99,37 @@ def group_of(model: str) -> str:
 def sample(name: str) -> Sample:
     """The packaged picture `name`; UserError for another name."""
     return SAMPLES[choice("packaged picture", name, SAMPLES)]
+
+
+DATA = Path(os.environ.get("FOOL_FORGE_DATA", Path(__file__).resolve().parent.parent / "data"))
+CIFAR10_MOST = 200
+
+
+def cifar10_packed(train: bool, most: int | None = None) -> tuple[Tensor, Tensor]:
+    """The first `most` pictures of `data/cifar10/cifar10_jpeg.npz` (JPEG quality 75): uint8 (N, 3, 32, 32) and int64 (N,)."""
+    with np.load(DATA / "cifar10" / "cifar10_jpeg.npz") as npz:
+        header, body, offsets = npz["header"].tobytes(), npz["body"].tobytes(), npz["offsets"]
+        labels, n_train = torch.from_numpy(npz["labels"].astype(np.int64)), int(npz["n_train"])
+    rows = (range(n_train) if train else range(n_train, len(labels)))[:most]
+    pictures = [np.asarray(Image.open(io.BytesIO(header + body[offsets[i] : offsets[i + 1]])).convert("RGB")) for i in rows]
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous(), labels[rows.start : rows.stop]
+
+
+def cifar10_test(most: int) -> tuple[Tensor, Tensor, str]:
+    """Up to `most` labelled CIFAR-10 test pictures: (N, 3, 32, 32) pixels in [0, 1], (N,) classes, and where they come from.
+
+    From data/ where there is one (the packed copy, or torchvision's), else the 20 inside foolbox's package.
+    """
+    if (DATA / "cifar10" / "cifar10_jpeg.npz").exists():
+        pictures, labels = cifar10_packed(train=False, most=most)
+        return pictures.float() / 255, labels, "test pictures of data/cifar10 (JPEG quality 75)"
+    if (DATA / "cifar-10-batches-py").exists():
+        from torchvision import datasets
+
+        data = datasets.CIFAR10(DATA, train=False)
+        pictures = torch.from_numpy(data.data[:most]).permute(0, 3, 1, 2)
+        return pictures.float() / 255, torch.tensor(data.targets[:most]), "test pictures of data/cifar-10-batches-py"
+    packaged = [s for s in SAMPLES.values() if s.group == "cifar10"][:most]
+    pictures = torch.stack([torch.from_numpy(np.array(Image.open(s.path).convert("RGB"))).permute(2, 0, 1) for s in packaged])
+    classes = torch.tensor([CIFAR10.index(s.label) for s in packaged])
+    return pictures.float() / 255, classes, "the test pictures inside a package; for more, put CIFAR-10 into data/"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core import gradient_attacks, images
 from core.checks import UserError, choice, whole
-from core.zoo import predictions
+from core.zoo import predictions, top
 
 
 @dataclass(frozen=True)
@@ -196,22 +196,17 @@ def report(result: Sweep, labels: tuple[str, ...]) -> dict:
         "class": labels[result.y],
         "target": None if result.target is None else labels[result.target],
         "fooled_at": result.fooled_at,
-        "clean": {"top": _top(result.p_clean, labels)},
+        "clean": {"top": top(result.p_clean, labels)},
         "rungs": [
             {
                 "budget": budget,
-                "top": _top(result.p[k], labels),
+                "top": top(result.p[k], labels),
                 "linf": result.linf[k],
                 "linf_fraction": round(result.linf[k] / 255, 5),
                 "l2": round(result.l2[k], 4),
-                "jpeg": None if result.p_jpeg is None else _top(result.p_jpeg[k], labels)[0],
+                "jpeg": None if result.p_jpeg is None else top(result.p_jpeg[k], labels)[0],
             }
             for k, budget in enumerate(result.budgets)
         ],
         "curves": {labels[c]: [round(p, 6) for p in result.p[:, c].tolist()] for c in drawn},
     }
-
-
-def _top(p: Tensor, labels: tuple[str, ...], k: int = 5) -> list[list]:
-    values, classes = p.topk(min(k, len(p)))
-    return [[labels[c], round(v, 6)] for v, c in zip(values.tolist(), classes.tolist(), strict=True)]

@@ -167,3 +167,9 @@ def _weights(name: str, spec: Spec) -> Path:
 def predictions(logits: torch.Tensor) -> torch.Tensor:
     """Logits (B, K) -> probabilities (B, K) on the CPU, in double precision so that they add up to 1."""
     return logits.detach().cpu().double().softmax(1)
+
+
+def top(p: torch.Tensor, names: tuple[str, ...], k: int = 5) -> list[list]:
+    """The k likeliest classes of probabilities (K,), as [name, probability], the likeliest first."""
+    values, classes = p.topk(min(k, len(p)))
+    return [[names[c], round(v, 6)] for v, c in zip(values.tolist(), classes.tolist(), strict=True)]

@@ -139,10 +139,10 @@ def build() -> ui.Built:
     given = {"image": chooser.image, "sample": chooser.sample, "model": model, "method": method}
     inputs = given | {"target": target, "steps": steps, "seed": seed}
     triggers = [chooser.tick.change, chooser.image.change, target.input, steps.release, seed.submit]
-    swept = ui.endpoint(triggers, run, inputs, [x_out, sheet, report], heavy=True)
+    swept = ui.endpoint(triggers, run, inputs, [x_out, sheet, report], weight=ui.HEAVY)
     ui.pass_on(swept, run.__name__, report, figure, "(x, sheet, report) => ({x, sheet, report})", [x_out, sheet, report])
     one = given | {"eps": eps, "steps": steps, "target": target, "seed": seed}
-    ui.endpoint([once.click], ui.handler(attack), one, [attacked, numbers], heavy=True)
+    ui.endpoint([once.click], ui.handler(attack), one, [attacked, numbers], weight=ui.HEAVY)
 
     settled = [chooser.sample, chooser.draw, target, steps, seed, chooser.tick]
     follow = {"model": model, "method": method, "target": target, "sample": chooser.sample, "image": chooser.image, "tick": chooser.tick}

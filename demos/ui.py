@@ -23,8 +23,9 @@ from core.checks import UserError
 
 log = logging.getLogger("fool_forge")
 COMPONENTS = Path(__file__).parent / "components"
-HEAVY, LIGHT = "heavy", "light"  # concurrency ids: attacks and trainings of a moment; answers within some milliseconds
-HEAVY_LIMIT = int(os.environ.get("FOOL_FORGE_CONCURRENCY", "1"))
+# concurrency: sweeps of about a second, one after the other; answers of some milliseconds; searches of minutes, side by side
+HEAVY, LIGHT, LONG = "heavy", "light", "long"
+LIMITS = {HEAVY: int(os.environ.get("FOOL_FORGE_CONCURRENCY", "1")), LIGHT: 4, LONG: 4}
 
 
 class Photo(gr.Image):
@@ -112,19 +113,23 @@ def component(name: str, value: Any = None, **props: Any) -> gr.HTML:
     )
 
 
-def endpoint(triggers: list, fn: Callable, inputs: dict[str, Any], outputs: list, *, heavy: bool) -> gr.events.Dependency:
-    """A public action: its name in the API is the function's. Heavy ones wait for one another, whoever asks."""
-    gr.on(triggers, None, None, None, js=f"() => FoolForge.tell('busy', {js(fn.__name__)})", api_visibility="private")
+def endpoint(
+    triggers: list, fn: Callable, inputs: dict[str, Any], outputs: list, *, weight: str, name: str = "", public: bool = True
+) -> gr.events.Dependency:
+    """An action of a tab, in the queue of its weight; its name in the API is the function's, or `name`."""
+    name = name or fn.__name__
+    gr.on(triggers, None, None, None, js=f"() => FoolForge.tell('busy', {js(name)})", api_visibility="private")
     return gr.on(
         triggers,
         fn,
         inputs_kwargs=inputs,
         outputs=outputs,
-        api_name=fn.__name__,
+        api_name=name,
+        api_visibility="public" if public else "private",
         show_progress="hidden",
         trigger_mode="always_last",
-        concurrency_id=HEAVY if heavy else LIGHT,
-        concurrency_limit=HEAVY_LIMIT if heavy else 4,
+        concurrency_id=weight,
+        concurrency_limit=LIMITS[weight],
     )
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import os
-from pathlib import Path
-
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-DATA = Path(os.environ.get("FOOL_FORGE_DATA", Path(__file__).resolve().parent.parent / "data"))
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+from core import samples
+from core.samples import DATA
 
 
 def mnist(train: bool) -> tuple[Tensor, Tensor]:
@@ -34,13 +28,4 @@ def cifar10(train: bool) -> tuple[Tensor, Tensor, str]:
 
         data = CIFAR10(DATA, train=train, download=True)
         return torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(data.targets), "original"
-    with np.load(packed) as npz:
-        header, body, offsets = npz["header"].tobytes(), npz["body"].tobytes(), npz["offsets"]
-        labels, n_train = torch.from_numpy(npz["labels"].astype(np.int64)), int(npz["n_train"])
-    rows = range(n_train) if train else range(n_train, len(labels))
-    pictures = np.stack([np.asarray(Image.open(io.BytesIO(header + body[offsets[i] : offsets[i + 1]])).convert("RGB")) for i in rows])
-    return (
-        torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(),
-        labels[rows.start : rows.stop],
-        "JPEG quality 75, 4:2:0",
-    )
+    return *samples.cifar10_packed(train), "JPEG quality 75, 4:2:0"

@@ -3,7 +3,7 @@ window.FoolForge ||= (() => {  // the page may run this script twice
   const opened = new URLSearchParams(location.search);
   let tab = opened.get("tab") || "fgsm";
   const state = { [tab]: Object.fromEntries([...opened].filter(([key]) => key !== "tab" && !key.startsWith("__"))) };
-  let timer = null;
+  let timer = null, started = false;
 
   function write() {
     timer = null;
@@ -26,7 +26,9 @@ window.FoolForge ||= (() => {  // the page may run this script twice
     remember(owner, keys, values) {
       keys.forEach((key, i) => this.set(owner, key, values[i]));
     },
-    open(name) { tab = name; later(); },
+    // before the first state stands, Gradio reports its own first tab as chosen
+    start() { started = true; later(); },
+    open(name) { if (started) { tab = name; later(); } },
     link() { if (timer) { clearTimeout(timer); write(); } return location.href; },
     tell(name, detail) { document.dispatchEvent(new CustomEvent("fool-forge:" + name, { detail })); },
     hear(name, listener) { document.addEventListener("fool-forge:" + name, (event) => listener(event.detail)); },
