@@ -23,10 +23,11 @@ from multiprocessing import get_context
 from types import SimpleNamespace
 
 import numpy as np
+import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.serving import CHROMIUM_FLAGS, chromium, percentile, serve, table
-from core import images, runtime, samples, sweep, zoo
+from core import images, samples, sweep, zoo
 
 PATIENCE = 240_000  # ms; a busy machine is slow, not broken
 FIGURE = "#fgsm-figure .figure"
@@ -96,7 +97,7 @@ TOOLS = """() => {
 }"""
 
 
-def bare(model: str, sample: str, method: str, target: str) -> dict[str, float]:
+def bare(model: str, sample: str, method: str) -> dict[str, float]:
     """Seconds of a sweep's parts without page or server: all model work ("sweep", its first answer "first"), and what the server does
     around it: reading the picture, the report, encoding the two pictures as PNG."""
     net = zoo.load(model)
@@ -104,7 +105,7 @@ def bare(model: str, sample: str, method: str, target: str) -> dict[str, float]:
     x = images.to_pixels(images.open_image(samples.sample(sample).path), net)
     clock.append(time.perf_counter())
     found = []
-    for step in sweep.sweep(net, x, method=method, target=target):
+    for step in sweep.sweep(net, x, method=method):
         if isinstance(step, sweep.Sweep):
             found.append(step)
             clock.append(time.perf_counter())
@@ -121,7 +122,7 @@ def bare(model: str, sample: str, method: str, target: str) -> dict[str, float]:
         "sweep": full - read,
         "report": reported - full,
         "encode": encoded - reported,
-        "threads": float(runtime.torch.get_num_threads()),
+        "threads": float(torch.get_num_threads()),
     }
 
 
@@ -208,15 +209,15 @@ def new_pictures(browser: Browser, url: str, cases: list[tuple[str, str, int]], 
     for model, method, count in cases:
         page, shown = opened(browser, url, model, method)
         names = [s.name for s in samples.SAMPLES.values() if s.group == samples.group_of(model) and s.name != shown][:count]
-        pool.submit(bare, model, shown, method, "").result()  # the first call of a process is no measure
+        pool.submit(bare, model, shown, method).result()  # the first call of a process is no measure
         ours, reference = [], []
         for turn, name in enumerate(names):
             if turn % 2:
-                reference.append(pool.submit(bare, model, name, method, "").result())
+                reference.append(pool.submit(bare, model, name, method).result())
             ours.append(page.evaluate("([name, sum]) => bench.choose(name, sum)", [name, expected(model, name)]))
             page.wait_for_timeout(500)  # whatever the page still does after the last number
             if not turn % 2:
-                reference.append(pool.submit(bare, model, name, method, "").result())
+                reference.append(pool.submit(bare, model, name, method).result())
         page.close()
 
         def ms(seconds: list[float]) -> str:

@@ -155,12 +155,13 @@ Picture {now.index + 1} of {total}, {source}. {s.skipped} left out: the net gets
 """
 
 
-def settle(model: str, sample: str, image: str | None, target: str, tick: float) -> tuple:
-    """Shows the pictures and classes that belong to the chosen model, then asks for the picture."""
-    labels = zoo.labels(model)
-    few = 400 if zoo.spec(model).size[1] < 64 else 60
+def settle(model: str, sample: str, image: str | None, target: str, population: int, tick: float) -> tuple:
+    """Shows the pictures and classes that belong to the chosen model, then asks for the picture. A large picture gets a small population
+    unless the visitor chose one: every candidate is a forward pass of a large net."""
+    labels, large = zoo.labels(model), zoo.spec(model).size[1] > 64
+    usual = {400: 60} if large else {60: 400}
     kept = target if target in labels else ""
-    return *pictures.suit(model, sample, image), gr.update(choices=["", *labels], value=kept), few, tick + 1
+    return *pictures.suit(model, sample, image), gr.update(choices=["", *labels], value=kept), usual.get(population, population), tick + 1
 
 
 def build() -> ui.Built:
@@ -172,8 +173,8 @@ def build() -> ui.Built:
             model = ui.Choice(pictures.models(), value=DEFAULT, label="Model", elem_id="one-pixel-model")
             with gr.Row():
                 pixels = ui.Choice([1, 3, 5], value=1, label="Pixels", elem_id="one-pixel-pixels", min_width=90)
-                target = ui.Choice([""], value="", label="Target (none: any other class)", allow_custom_value=True, min_width=150)
-            own = gr.Checkbox(False, label="If the net is wrong already, attack its own answer", container=False)
+                target = ui.Choice([""], value="", label="Target (or none)", allow_custom_value=True, min_width=150)
+            own = gr.Checkbox(False, label="If the net is wrong already, attack its own answer", container=False, elem_id="one-pixel-own")
             with gr.Row():
                 population = ui.Number(400, precision=0, label="Population", min_width=80)
                 generations = ui.Number(100, precision=0, label="Generations", min_width=80)
@@ -181,7 +182,7 @@ def build() -> ui.Built:
             with gr.Row():
                 start = gr.Button("Attack", variant="primary", elem_id="one-pixel-start", min_width=90)
                 stop = gr.Button("Stop", elem_id="one-pixel-stop", min_width=90)
-                weak = gr.Button("Weak pixels", elem_id="one-pixel-weak", min_width=110)
+            weak = gr.Button("Weak pixels: ask every place", elem_id="one-pixel-weak")
         with gr.Column(scale=8, min_width=320):
             figure = ui.component("pixels", elem_id="one-pixel-figure")
             presets = ui.presets(PRESETS, NAME)
@@ -208,12 +209,13 @@ def build() -> ui.Built:
         json.change(None, [clean, json], [figure], js="(x, report) => ({x, report})", api_visibility="private")
     everything = {"count": count, "pixels": pixels, "population": population, "generations": generations, "seed": seed}
     counted = ui.endpoint([begin.click], ui.handler(one_pixel_batch), everything, [table], weight=ui.LONG)
-    stop.click(None, None, None, cancels=[ran, mapped], api_visibility="private")
+    stopped = "() => FoolForge.tell('stopped')"
+    stop.click(None, None, None, cancels=[ran, mapped], js=stopped, api_visibility="private")
     end.click(None, None, None, cancels=[counted], api_visibility="private")
-    for trigger in (looked.then, model.input):  # another picture ends the attack on the last one
+    for trigger in (chooser.tick.change, chooser.image.change, looked.then):  # another picture ends the attack on the last one
         trigger(None, None, None, cancels=[ran, mapped], api_visibility="private")
 
-    follow = given | {"target": target, "tick": chooser.tick}
+    follow = given | {"target": target, "population": population, "tick": chooser.tick}
     settled = [chooser.sample, chooser.draw, target, population, chooser.tick]
     ui.plumbing(model.input, settle, follow, settled)
     for button, (sample, net, k, goal, many, rounds) in zip(presets, PRESETS.values(), strict=True):
@@ -225,6 +227,7 @@ def build() -> ui.Built:
         ui.Field("model", model, DEFAULT, ui.one_of(zoo.MODELS)),
         ui.Field("pixels", pixels, 1, ui.between(1, one_pixel.MOST_PIXELS)),
         ui.Field("target", target, ""),
+        ui.Field("population", population, 400, ui.between(*one_pixel.POPULATION)),
         ui.Field("generations", generations, 100, ui.between(0, one_pixel.GENERATIONS)),
         ui.Field("seed", seed, 0, ui.between(0, 2**32 - 1)),
     ]

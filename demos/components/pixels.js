@@ -95,7 +95,8 @@ async function receive() {
   if (!value || !value.report) return;
   const r = value.report;
   if (r.phase === "weak") { weak = r; return heatMap(); }
-  if (r.phase !== "try") await clean(value.x);
+  if (r.phase === "attack" && value.x.url !== source) return; // a last frame of the picture before
+  if (r.phase === "look") await clean(value.x);
   if (r.phase === "look") {
     [look, run, tries, won, weak] = [r, null, [], 0, null];
     root.dataset.state = "ready";
@@ -147,6 +148,8 @@ $(".screen").addEventListener("click", (event) => {
   trigger("place");
 });
 $(".undo").addEventListener("click", () => { paint([]); says(look.top); $(".undo").hidden = true; });
+F.hear("busy", (what) => { if (what === "one_pixel") $(".verdict").textContent = "Starting: the first generation …"; });
+F.hear("stopped", () => { if (run && !run.done) $(".verdict").textContent = `Stopped after generation ${run.generation}, at ${percent(run.confidence)}: start again when you like.`; });
 new ResizeObserver(() => { if (look) curve(run); }).observe($(".curve"));
 watch("value", receive);
 receive();
