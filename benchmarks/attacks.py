@@ -157,9 +157,8 @@ def sign_attacks(name: str, model: nn.Module, x: Tensor, y: Tensor, steps: int, 
             success = f"{(model(result).argmax(1) != y).sum().item()}/{len(x)}"
             largest = f"{(result - x).abs().max().item():.5f}"
             difference = f"{(result - ours).abs().max().item():.1e}" if library != "core" and "PGD" not in kind else ""
-            rows.append(
-                [name, kind, library, f"{speed(len(x), times):.2f}", f"{ratio(times, our_times):.2f}", success, largest, difference]
-            )
+            pace, faster = f"{speed(len(x), times):.2f}", f"{ratio(times, our_times):.2f}"
+            rows.append([name, kind, library, pace, faster, success, largest, difference])
     pace, share = against_bare_gradients(model, x, y, eps=eps, step=step, steps=steps)
     rows.append([name, f"PGD-{steps}", "bare gradients", f"{pace:.2f}", f"{share:.3f}", "", "", ""])
     return rows
@@ -294,7 +293,7 @@ def main() -> None:
         signs,
     )
     table(
-        f"L-BFGS, {steps} iterations, on c |r| + J(x + r, next class). Neither library has it any more: scipy's L-BFGS-B on the same problem",
+        f"L-BFGS, {steps} iterations, on c |r| + J(x + r, next class). Neither library has it any more; scipy's L-BFGS-B does the same",
         ["model", "c", "library", "objective", "s/picture", "gradients", "target reached", "core is x as fast", "objective, core / scipy"],
         solvers,
     )
