@@ -8,13 +8,13 @@ another than before), then the sweep is queued (POST queue/join), its event stre
 soon as the first answer names them. The time of an answer runs from the act until all this is done. A student who still waits when the
 next turn comes lets it pass, as people do; such turns are counted.
 
-The mix: 70 % FGSM and 12 % targeted FGSM (two targets) on every packaged picture; 8 % BIM, 6 % PGD (seeds 0 and 1) and 4 % targeted PGD, ten
-steps each, on the first four pictures of the model: the ones a lecture would dwell on.
+The mix: 70 % FGSM and 12 % targeted FGSM (two targets) on every packaged picture; 8 % BIM, 6 % PGD (seeds 0 and 1) and 4 % targeted
+PGD, ten steps each, on the first four pictures of the model: the ones that a lecture would dwell on.
 
-Every answer is checked to be its own: the report names the model, method, steps, seed, target and true label that were asked, and the clean
-picture is, pixel by pixel, the one asked for. --warm asks every combination once before the class begins; without it the server has
-computed nothing yet. FOOL_FORGE_CONCURRENCY and FOOL_FORGE_THREADS reach the server from the environment. The load comes from this process, on
-the same machine: the seconds of CPU that it and the server took are printed.
+Every answer is checked to be its own: the report names the model, method, steps, seed, target and true label that were asked, and the
+clean picture is, pixel by pixel, the one asked for. --warm asks every combination once before the class begins; without it the server
+has computed nothing yet. FOOL_FORGE_CONCURRENCY and FOOL_FORGE_THREADS reach the server from the environment. The load comes from this
+process, on the same machine: the seconds of CPU that it and the server took are printed.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ SHARES = {"imagenet-lite0": 2, "cifar10-resnet": 1, "mnist-cnn": 1}
 MIX = {"fgsm": 70, "fgsm-targeted": 12, "bim": 8, "pgd": 6, "pgd-targeted": 4}
 TARGETS = {"imagenet-lite0": ("strawberry", "goose"), "cifar10-resnet": ("frog", "ship"), "mnist-cnn": ("3", "8")}
 DWELT_ON = 4
+Wires = dict[str, tuple[int, int, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Ask:
 
 @dataclass
 class Answer:
-    """What came back. error: "" or what went wrong; picture: the clean picture's PNG; seconds until the first figure and until all is there."""
+    """What came back.   error: "" or what went wrong.   first, seconds: until the first figure, until all was there.   cached: not computed
+    anew.   picture: the clean picture's PNG.   size: bytes of both pictures."""
 
     ask: Ask
     error: str = ""
@@ -85,25 +87,25 @@ def draw(chance: random.Random, models: list[str]) -> Ask:
     return Ask(model, method, sample.name, target, chance.randrange(2) if method == "pgd" else 0)
 
 
-class Page:
-    """What a page knows of the server: which endpoint has which number and inputs."""
-
-    def __init__(self, config: dict) -> None:
-        names = {c["id"]: (c["props"].get("elem_id") or "").removeprefix("fgsm-") for c in config["components"]}
-        by_name = {d["api_name"]: d for d in config["dependencies"]}
-        self.wires = {}
-        for name in ("fgsm_sweep", "settle"):
-            inputs = [names[i].replace("picker", "sample") or "tick" for i in by_name[name]["inputs"]]
-            self.wires[name] = (by_name[name]["id"], by_name[name]["targets"][0][0], inputs)
-
-    def body(self, name: str, ask: Ask, session: str) -> dict:
-        """The JSON that the browser posts. A packaged picture goes by its name; there is no picture of the student's own."""
-        index, trigger, inputs = self.wires[name]
-        values = {"image": None, "tick": 1} | vars(ask)
-        return {"data": [values[i] for i in inputs], "event_data": None, "fn_index": index, "trigger_id": trigger, "session_hash": session}
+def wires(config: dict) -> Wires:
+    """Which number, trigger and inputs the page's endpoints have, from the server's /config."""
+    names = {c["id"]: (c["props"].get("elem_id") or "").removeprefix("fgsm-") for c in config["components"]}
+    found = {}
+    for call in config["dependencies"]:
+        inputs = [names[i].replace("picker", "sample") or "tick" for i in call["inputs"]]
+        if call["api_name"] in ("fgsm_sweep", "settle"):
+            found[call["api_name"]] = (call["id"], call["targets"][0][0], inputs)
+    return found
 
 
-async def ask_for(http: httpx.AsyncClient, page: Page, ask: Ask, session: str, settle: bool, calls: Counter) -> Answer:
+def body(call: tuple[int, int, list[str]], ask: Ask, session: str) -> dict:
+    """The JSON that the browser posts. A packaged picture goes by its name; there is no picture of the student's own."""
+    index, trigger, inputs = call
+    values = {"image": None, "tick": 1} | vars(ask)
+    return {"data": [values[i] for i in inputs], "event_data": None, "fn_index": index, "trigger_id": trigger, "session_hash": session}
+
+
+async def ask_for(http: httpx.AsyncClient, wired: Wires, ask: Ask, session: str, settle: bool, calls: Counter) -> Answer:
     """One act of a student. `calls` counts the requests by kind."""
     answer, start = Answer(ask), time.perf_counter()
 
@@ -117,9 +119,9 @@ async def ask_for(http: httpx.AsyncClient, page: Page, ask: Ask, session: str, s
     try:
         if settle:
             calls["settle"] += 1
-            (await http.post("/gradio_api/run/predict", json=page.body("settle", ask, session))).raise_for_status()
+            (await http.post("/gradio_api/run/predict", json=body(wired["settle"], ask, session))).raise_for_status()
         calls["join"] += 1
-        joined = await http.post("/gradio_api/queue/join", json=page.body("fgsm_sweep", ask, session))
+        joined = await http.post("/gradio_api/queue/join", json=body(wired["fgsm_sweep"], ask, session))
         if joined.status_code == 503:
             raise RuntimeError("the queue is full")
         event = joined.raise_for_status().json()["event_id"]
@@ -155,52 +157,44 @@ async def ask_for(http: httpx.AsyncClient, page: Page, ask: Ask, session: str, s
     return answer
 
 
-async def study(http: httpx.AsyncClient, page: Page, asks: list[Ask], start: float, calls: Counter) -> tuple[list[Answer], int]:
-    """One student from `start` (on the loop's clock) on: the answers, and how many turns were let pass while waiting."""
-    loop, answers, passed, before = asyncio.get_running_loop(), [], 0, None
-    session = secrets.token_hex(6)
+async def study(http: httpx.AsyncClient, wired: Wires, asks: list[Ask], start: float, calls: Counter, answers: list[Answer]) -> None:
+    """One student from `start` (on the loop's clock) on; adds to `calls` and `answers`. A turn let pass is an act less than asks."""
+    loop, before, session = asyncio.get_running_loop(), None, secrets.token_hex(6)
     for turn, ask in enumerate(asks):
         due = start + turn * EVERY
         if loop.time() > due + 0.5:
-            passed += 1
+            calls["passed"] += 1
             continue
         await asyncio.sleep(max(due - loop.time(), 0))
-        answers.append(await ask_for(http, page, ask, session, before != (ask.model, ask.method), calls))
+        answers.append(await ask_for(http, wired, ask, session, before != (ask.model, ask.method), calls))
         before = (ask.model, ask.method)
-    return answers, passed
 
 
 async def hold_class(url: str, students: int, seconds: float, models: list[str], warm: bool) -> dict:
-    """The whole class. Returns answers, turns let pass, requests by kind and the class's length."""
+    """The whole class. Returns its answers, the turns let pass, the acts without an answer, requests, length and this process's CPU time."""
     chance = random.Random(students)
     plans = [[draw(chance, models) for _ in range(round(seconds / EVERY))] for _ in range(students)]
-    calls: Counter = Counter()
+    calls, answers = Counter(), []
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=2 * students)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=seconds + PATIENCE, trust_env=False) as http:
-        page = Page((await http.get("/config")).json())
+        wired = wires((await http.get("/config")).json())
         first = [replace(plans[0][0], model=m, method="fgsm", sample="", target="") for m in models]
         for ask in first:  # a picture that nobody chooses: the models are loaded, the cache stays empty
-            await ask_for(http, page, ask, secrets.token_hex(6), True, Counter())
+            await ask_for(http, wired, ask, secrets.token_hex(6), True, Counter())
         if warm:
             for ask in dict.fromkeys(ask for plan in plans for ask in plan):
-                await ask_for(http, page, ask, secrets.token_hex(6), False, Counter())
+                await ask_for(http, wired, ask, secrets.token_hex(6), False, Counter())
         loop = asyncio.get_running_loop()
         begin, cpu = loop.time() + 0.5, time.process_time()
-        tasks = [asyncio.create_task(study(http, page, plan, begin + chance.uniform(0, EVERY), calls)) for plan in plans]
-        done, late = await asyncio.wait(tasks, timeout=seconds + EVERY + PATIENCE)
+        tasks = [asyncio.create_task(study(http, wired, p, begin + chance.uniform(0, EVERY), calls, answers)) for p in plans]
+        _, late = await asyncio.wait(tasks, timeout=seconds + EVERY + PATIENCE)
         length, cpu = loop.time() - begin, time.process_time() - cpu
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-    results = [task.result() for task in done]
-    return {
-        "answers": [answer for found, _ in results for answer in found],
-        "passed": sum(passed for _, passed in results),
-        "unanswered": len(late),
-        "calls": calls,
-        "seconds": length,
-        "cpu": cpu,
-    }
+        await asyncio.gather(*tasks, return_exceptions=True)
+    passed = calls.pop("passed", 0)
+    requests = calls.total() / length
+    return {"answers": answers, "passed": passed, "unanswered": len(late), "requests": requests, "seconds": length, "cpu": cpu}
 
 
 def wrong(answer: Answer, pixels: dict[tuple[str, str], np.ndarray]) -> str:
@@ -269,7 +263,7 @@ def main() -> None:
                 str(len(mixed)),
                 str(found["passed"]),
                 f"{sum(a.cached for a in good) / max(len(good), 1):.0%}",
-                f"{found['calls'].total() / found['seconds']:.0f}",
+                f"{found['requests']:.0f}",
                 f"{sum(a.size for a in good) / 1e6 / found['seconds']:.1f}",
                 f"{after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.0f} + {found['cpu']:.0f}",
             ]

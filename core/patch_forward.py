@@ -185,10 +185,10 @@ def _placed(layer: Layer, height: int, size: int, windows: int) -> Layer:
         return min(((-(-made // m) * (m + 2)) ** 2, m) for m in TILES)
 
     (few, m), (all_, m_all) = best(cells * pool), best(whole * pool)
-    if windows * few >= all_:
-        windows, cells, m = 1, whole, m_all
     # windows of several pixels overlap: what a change adds to its neighbours' is not in them
     alone = windows == 1 and k == 3 and reached in REACH and reached**2 < min(few, all_) and reached <= out
+    if windows * few >= all_ and not alone:
+        windows, cells, m = 1, whole, m_all
     return replace(layer, height=height, windows=windows, made=cells * pool, m=m, reach=reached * alone)
 
 

@@ -144,15 +144,17 @@ def _table(now: one_pixel.Progress, total: int, source: str, pixels: int, popula
     rate = f"{s.rate:.0%} ({s.fooled} of {s.attacked}; 95 % interval {s.low:.0%} to {s.high:.0%})" if s.attacked else "–"
     confidence = f"{s.confidence:.0%}" if s.fooled else "–"
     evaluations = f"{s.evaluations:,.0f}" if s.attacked else "–"
-    return f"""
-| | success, untargeted | mean confidence in the wrong class | mean evaluations |
-|---|---|---|---|
-| **here**: {zoo.MODELS[DEFAULT].title}, {pixels} pixel{"s" if pixels > 1 else ""}, population {population} | {rate} | {confidence} | {evaluations} |
-| reimplementation, ResNet, 1 pixel, population 400 | 34 % of 100 | | |
-| Su et al. 2019, Kaggle CIFAR-10, 1 pixel, to at least one class | 67.97 % | 74.03 % | |
-
-Picture {now.index + 1} of {total}, {source}. {s.skipped} left out: the net gets them wrong without any attack.
-"""
+    here = f"**here**: {zoo.MODELS[DEFAULT].title}, {pixels} pixel{'s' if pixels > 1 else ''}, population {population}"
+    rows = [
+        ("", "success, untargeted", "mean confidence in the wrong class", "mean evaluations"),
+        ("---",) * 4,
+        (here, rate, confidence, evaluations),
+        ("reimplementation, ResNet, 1 pixel, population 400", "34 % of 100", "", ""),
+        ("Su et al. 2019, Kaggle CIFAR-10, 1 pixel, to at least one class", "67.97 %", "74.03 %", ""),
+    ]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    left_out = f"{s.skipped} left out: the net gets them wrong without any attack."
+    return f"{table}\n\nPicture {now.index + 1} of {total}, {source}. {left_out}"
 
 
 def settle(model: str, sample: str, image: str | None, target: str, population: int, tick: float) -> tuple:
