@@ -60,7 +60,10 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--share", action="store_true", help="a public link through gradio's tunnel (needs a network)")
+    parser.add_argument("--warm", action="store_true", help="compute the first view of every packaged picture in the background")
     options = parser.parse_args()
+    if options.warm:
+        threading.Thread(target=fgsm.warm, name="warm", daemon=True).start()
     demo.launch(
         server_name=options.host,
         server_port=options.port,

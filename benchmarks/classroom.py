@@ -171,7 +171,7 @@ async def study(http: httpx.AsyncClient, wired: Wires, asks: list[Ask], start: f
 
 
 async def hold_class(url: str, students: int, seconds: float, models: list[str], warm: bool) -> dict:
-    """The whole class. Returns its answers, the turns let pass, the acts without an answer, requests, length and this process's CPU time."""
+    """The whole class. Returns its answers, the turns let pass, the acts without an answer, requests, length, CPU time of this process."""
     chance = random.Random(students)
     plans = [[draw(chance, models) for _ in range(round(seconds / EVERY))] for _ in range(students)]
     calls, answers = Counter(), []

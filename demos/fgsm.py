@@ -80,14 +80,23 @@ def attack(
 
 
 def content(given: dict) -> dict:
-    """The cache's key: the picture's bytes instead of its path."""
-    path = given["image"]
-    if path and Path(path).is_file():
-        path = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    return given | {"image": path}
+    """The cache's key: the picture's bytes instead of its path, without what the method leaves aside."""
+    key = dict(given)
+    if given["image"] and Path(given["image"]).is_file():
+        key |= {"image": hashlib.sha256(Path(given["image"]).read_bytes()).hexdigest(), "sample": ""}
+    how = sweep.METHODS.get(given["method"]) if isinstance(given["method"], str) else None
+    if how:
+        unused = {"target": not how.targeted, "steps": how.kind == "sign", "seed": not how.random_start}
+        key |= {name: None for name, left_aside in unused.items() if left_aside}
+    return key
 
 
-run = gr.cache(ui.handler(fgsm_sweep), key=content, max_size=400, max_memory="400mb")
+def warm() -> None:
+    """Makes the FGSM sweep of every packaged picture once, so that a class finds them ready."""
+    models = {"photo": "imagenet-lite0", "cifar10": "cifar10-resnet", "digit": "mnist-cnn"}
+    for name, sample in samples.SAMPLES.items():
+        for _ in run(image=None, sample=name, model=models[sample.group], method="fgsm", target="", steps=1, seed=0):
+            pass
 
 
 def settle(model: str, method: str, target: str, sample: str, image: str | None, tick: float) -> tuple:
