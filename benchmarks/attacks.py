@@ -282,6 +282,7 @@ def main() -> None:
         except UserError as missing:
             print(f"left out: {missing}")
             continue
+        print(f"{name} ...", flush=True)
         x, y = batch(model, samples.group_of(name), 4 if options.quick else count)
         signs += sign_attacks(name, model, x, y, steps, 1 if options.quick else turns)
         x, target = x[:few], (y[:few] + 1) % 10
