@@ -62,9 +62,8 @@ def main() -> None:
     parser.add_argument("--share", action="store_true", help="a public link through gradio's tunnel (needs a network)")
     parser.add_argument("--warm", action="store_true", help="compute the first view of every packaged picture in the background")
     options = parser.parse_args()
-    if options.warm:
-        threading.Thread(target=fgsm.warm, name="warm", daemon=True).start()
     demo.launch(
+        prevent_thread_lock=True,
         server_name=options.host,
         server_port=options.port,
         share=options.share,
@@ -77,6 +76,9 @@ def main() -> None:
         strict_cors=True,
         **ui.assets(),
     )
+    # the page answers already; now what the first visitor will need
+    threading.Thread(target=fgsm.warm if options.warm else fgsm.prepare, name="prepare", daemon=True).start()
+    demo.block_thread()
 
 
 if __name__ == "__main__":

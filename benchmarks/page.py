@@ -210,12 +210,15 @@ def new_pictures(browser: Browser, url: str, cases: list[tuple[str, str, int]], 
         page, shown = opened(browser, url, model, method)
         names = [s.name for s in samples.SAMPLES.values() if s.group == samples.group_of(model) and s.name != shown][:count]
         pool.submit(bare, model, shown, method).result()  # the first call of a process is no measure
-        ours, reference = [], []
+        ours, reference, asked = [], [], []
         for turn, name in enumerate(names):
             if turn % 2:
                 reference.append(pool.submit(bare, model, name, method).result())
-            ours.append(page.evaluate("([name, sum]) => bench.choose(name, sum)", [name, expected(model, name)]))
-            page.wait_for_timeout(500)  # whatever the page still does after the last number
+
+            def click(page: Page = page, question: tuple[str, int] = (name, expected(model, name)), ours: list = ours) -> None:
+                ours.append(page.evaluate("([name, sum]) => bench.choose(name, sum)", question))
+
+            asked.append(len(count_requests(page, click)))
             if not turn % 2:
                 reference.append(pool.submit(bare, model, name, method).result())
         page.close()
@@ -237,6 +240,7 @@ def new_pictures(browser: Browser, url: str, cases: list[tuple[str, str, int]], 
                 f"{ratio:.2f}",
                 *around,
                 ms(rest),
+                f"{statistics.median(asked):.0f}",
                 f"{reference[0]['threads']:.0f}",
             ]
         )

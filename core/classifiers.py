@@ -146,17 +146,18 @@ def torchvision_net(name: str) -> nn.Sequential:
     return nn.Sequential(Normalise(IMAGENET_MEAN, IMAGENET_STD), models.get_model(name, weights="IMAGENET1K_V1"))
 
 
+TORCHVISION_FILES = {"resnet50": "resnet50-0676ba61.pth", "googlenet": "googlenet-1378be20.pth", "vgg16": "vgg16-397923af.pth"}
+TORCHVISION_HOST = "download.pytorch.org"
+
+
 def torchvision_available(name: str) -> bool:
     """True if torchvision has these weights in its cache, or if the host that serves them answers within a second.
 
-    The host is asked once per program, and not at all if FOOL_FORGE_OFFLINE is set.
+    The host is asked once per program, and not at all if FOOL_FORGE_OFFLINE is set. torchvision itself is not imported.
     """
-    from torchvision import models
-
-    url = models.get_model_weights(name)["IMAGENET1K_V1"].url
-    if (Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]).exists():
+    if (Path(torch.hub.get_dir()) / "checkpoints" / TORCHVISION_FILES[name]).exists():
         return True
-    return not os.environ.get("FOOL_FORGE_OFFLINE") and _host_answers(url.split("/")[2])
+    return not os.environ.get("FOOL_FORGE_OFFLINE") and _host_answers(TORCHVISION_HOST)
 
 
 @functools.cache

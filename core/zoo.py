@@ -37,6 +37,7 @@ class Spec:
     build() -> nn.Module; `weights_inside` nets come with their weights (from a package, or torchvision's download).
     file: in weights/, with a card beside it; `remake` is the command that writes both.
     size: (C, H, W) of a classifier; labels() its class names; crop: the share of the shorter side that is kept; title: for people.
+    fetched: the weights come over a network unless they are cached; available() tells whether they can be had now.
     """
 
     build: Callable[[], nn.Module]
@@ -48,6 +49,7 @@ class Spec:
     size: tuple[int, int, int] | None = None
     labels: Callable[[], tuple[str, ...]] | None = None
     crop: float = 1.0
+    fetched: bool = False
     available: Callable[[], bool] = lambda: True
 
 
@@ -84,6 +86,7 @@ MODELS: dict[str, Spec] = {
             size=(3, 224, 224),
             labels=imagenet_labels,
             crop=0.875,
+            fetched=True,
             available=functools.partial(classifiers.torchvision_available, name),
         )
         for name, title in (("resnet50", "ResNet-50"), ("googlenet", "GoogLeNet, the panda figure's net"), ("vgg16", "VGG-16"))

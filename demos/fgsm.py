@@ -91,6 +91,11 @@ def content(given: dict) -> dict:
     return key
 
 
+def prepare() -> None:
+    """Loads the default model, so that the first visitor does not wait for it."""
+    zoo.load(DEFAULT["model"])
+
+
 def warm() -> None:
     """Makes the FGSM sweep of every packaged picture once, so that a class finds them ready."""
     models = {"photo": "imagenet-lite0", "cifar10": "cifar10-resnet", "digit": "mnist-cnn"}
@@ -109,6 +114,7 @@ def settle(model: str, method: str, target: str, sample: str, image: str | None,
     several = how.kind != "sign"
     return (
         *pictures.suit(model, sample, image),
+        gr.update(choices=pictures.models()),
         gr.update(visible=how.targeted, choices=list(labels), value=target),
         gr.update(visible=several),
         gr.update(visible=how.random_start),
@@ -125,7 +131,7 @@ def build() -> ui.Built:
     with gr.Row():
         with gr.Column(scale=3, min_width=290):
             chooser = pictures.chooser(DEFAULT["model"], NAME)
-            model = ui.Choice(pictures.models(), value=DEFAULT["model"], label="Model", elem_id="fgsm-model")
+            model = ui.Choice(pictures.models(building=True), value=DEFAULT["model"], label="Model", elem_id="fgsm-model")
             methods = [(m.title, name) for name, m in sweep.METHODS.items()]
             method = ui.Choice(methods, value=DEFAULT["method"], label="Method", elem_id="fgsm-method")
             target = ui.Choice(
@@ -153,7 +159,7 @@ def build() -> ui.Built:
     one = given | {"eps": eps, "steps": steps, "target": target, "seed": seed}
     ui.endpoint([once.click], ui.handler(attack), one, [attacked, numbers], weight=ui.HEAVY)
 
-    settled = [chooser.sample, chooser.draw, target, steps, seed, chooser.tick]
+    settled = [chooser.sample, chooser.draw, model, target, steps, seed, chooser.tick]
     follow = {"model": model, "method": method, "target": target, "sample": chooser.sample, "image": chooser.image, "tick": chooser.tick}
     for control in (model, method):
         ui.plumbing(control.input, settle, follow, settled)

@@ -163,7 +163,13 @@ def settle(model: str, sample: str, image: str | None, target: str, population: 
     labels, large = zoo.labels(model), zoo.spec(model).size[1] > 64
     usual = {400: 60} if large else {60: 400}
     kept = target if target in labels else ""
-    return *pictures.suit(model, sample, image), gr.update(choices=["", *labels], value=kept), usual.get(population, population), tick + 1
+    return (
+        *pictures.suit(model, sample, image),
+        gr.update(choices=pictures.models()),
+        gr.update(choices=["", *labels], value=kept),
+        usual.get(population, population),
+        tick + 1,
+    )
 
 
 def build() -> ui.Built:
@@ -172,7 +178,7 @@ def build() -> ui.Built:
     with gr.Row():
         with gr.Column(scale=3, min_width=290):
             chooser = pictures.chooser(DEFAULT, NAME)
-            model = ui.Choice(pictures.models(), value=DEFAULT, label="Model", elem_id="one-pixel-model")
+            model = ui.Choice(pictures.models(building=True), value=DEFAULT, label="Model", elem_id="one-pixel-model")
             with gr.Row():
                 pixels = ui.Choice([1, 3, 5], value=1, label="Pixels", elem_id="one-pixel-pixels", min_width=90)
                 target = ui.Choice([""], value="", label="Target (or none)", allow_custom_value=True, min_width=150)
@@ -218,7 +224,7 @@ def build() -> ui.Built:
         trigger(None, None, None, cancels=[ran, mapped], api_visibility="private")
 
     follow = given | {"target": target, "population": population, "tick": chooser.tick}
-    settled = [chooser.sample, chooser.draw, target, population, chooser.tick]
+    settled = [chooser.sample, chooser.draw, model, target, population, chooser.tick]
     ui.plumbing(model.input, settle, follow, settled)
     for button, (sample, net, k, goal, many, rounds) in zip(presets, PRESETS.values(), strict=True):
         js = f"() => {ui.js([sample, None, net, k, goal, many, rounds])}"

@@ -96,6 +96,8 @@ def read(image: str | None, sample: str, model: object) -> tuple[object, str]:
     return images.to_pixels(images.open_image(chosen.path), model), chosen.label
 
 
-def models() -> list[tuple[str, str]]:
-    """(title, name) of the classifiers whose weights are here or can be fetched now."""
-    return [(spec.title, name) for name, spec in zoo.MODELS.items() if spec.labels and spec.available()]
+def models(*, building: bool = False) -> list[tuple[str, str]]:
+    """(title, name) of the classifiers to choose from: those whose weights are here and, unless the page is only being built,
+    those that can be fetched now."""
+    rows = [(name, spec) for name, spec in zoo.MODELS.items() if spec.labels]
+    return [(spec.title, name) for name, spec in rows if (not spec.fetched if building else spec.available())]
