@@ -28,9 +28,10 @@ TABS = (fgsm, one_pixel)
 
 def opened(request: gr.Request) -> list:
     """The page's first state: the tab and the controls that the address bar names."""
-    tab = request.query_params.get("tab")
     names = [t.NAME for t in TABS]
-    values = [gr.update(selected=tab if tab in names else names[0])]
+    tab = request.query_params.get("tab")
+    tab = tab if tab in names else names[0]
+    values = [gr.update(selected=tab)]
     for name, built in BUILT.items():
         values += ui.restore(built.fields, request) if name == tab else [field.default for field in built.fields]
     return values

@@ -9,7 +9,7 @@ FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, until
   const Y = (p) => height - bottom - p * (height - top - bottom);
   const esc = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
   const text = (x, y, words, anchor, color = colors.soft) =>
-    `<text x="${x}" y="${y}" text-anchor="${anchor}" fill="${color}" font-size="${font}" font-family="system-ui, sans-serif">${esc(words)}</text>`;
+    `<text x="${x}" y="${y}" text-anchor="${anchor}" fill="${color}" stroke="${colors.paper}" stroke-width="4" paint-order="stroke" font-size="${font}" font-family="system-ui, sans-serif">${esc(words)}</text>`;
   const line = (x1, y1, x2, y2, color, extra = "") => `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${color}" ${extra}/>`;
   const out = [];
   for (const p of [0, 0.25, 0.5, 0.75, 1]) {
@@ -23,10 +23,11 @@ FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, until
     out.push(text(X(at), height - bottom + 1.25 * font, words, "middle"));
   }
   if (title) out.push(text((left + width - right) / 2, height - 0.4 * font, title, "middle"));
+  let label = "";
   if (rule) {
     const turn = X(rule.at) > width * 0.6;
     out.push(line(X(rule.at), top, X(rule.at), Y(0), colors.soft, 'stroke-dasharray="4 4"'));
-    out.push(text(X(rule.at) + (turn ? -5 : 5), top + 0.75 * font, rule.text, turn ? "end" : "start"));
+    label = text(X(rule.at) + (turn ? -5 : 5), top + 0.75 * font, rule.text, turn ? "end" : "start");
   }
   for (const { values, color, width: thick = 2.5, opacity = 1 } of series) {
     const points = values.map((p, i) => `${X(xs[i]).toFixed(1)},${Y(p).toFixed(1)}`).join(" ");
@@ -38,5 +39,5 @@ FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, until
       out.push(`<circle cx="${X(marker.at)}" cy="${Y(y)}" r="5" fill="${color}" stroke="${colors.paper}" stroke-width="1.5"/>`);
     }
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">${out.join("")}</svg>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">${out.join("")}${label}</svg>`;
 };
