@@ -6,8 +6,8 @@ How the settings map. torchattacks: steps = generations, popsize = population, o
 members, D = 5 k dimensions (400 for k = 1; 390 and 400 for 3 and 5). ART: es = 1 (differential evolution), th = k, max_iter =
 generations, and a population fixed at 400 // D * D. Both mutate the best member with F drawn from 0.5 ... 1, evaluate two
 populations at least before they look whether the net is fooled, and send batches of 128, their default. The methods take turns on
-each picture, so that a busy machine is busy for all, and the processor's seconds stand beside the clock's (with --threads 1 they hold on a busy machine). The success of the others is measured on the picture as they return it, ours
-on 8 bits.
+each picture, so that a busy machine is busy for all, and the processor's seconds stand beside the clock's: with --threads 1 they
+hold on a busy machine too. The success of the others is measured on the picture as they return it, ours on 8 bits.
 """
 
 from __future__ import annotations
