@@ -138,7 +138,7 @@ def build() -> ui.Built:
                 [], value="", allow_custom_value=True, label="Target class (type to search)", visible=False, elem_id="fgsm-target"
             )
             with gr.Row():
-                steps = gr.Slider(1, sweep.MAX_STEPS, 10, step=1, label="Steps", visible=False, elem_id="fgsm-steps", min_width=120)
+                steps = ui.Slider(1, sweep.MAX_STEPS, 10, step=1, label="Steps", visible=False, elem_id="fgsm-steps", min_width=120)
                 seed = ui.Number(0, precision=0, minimum=0, label="Seed", visible=False, elem_id="fgsm-seed", min_width=90)
         with gr.Column(scale=8, min_width=320):
             source = ui.code_of(gradient_attacks.fgsm, gradient_attacks.gradient_sign)
@@ -146,9 +146,9 @@ def build() -> ui.Built:
             presets = ui.presets(PRESETS, NAME)
     ui.reading(FORMULA, REFERENCES, source, "core/gradient_attacks.py")
     # what has no place on the page: the answer on its way to the figure, and the controls of /attack
-    report, x_out, sheet = gr.JSON(visible=False), gr.Image(visible=False, format="png"), gr.Image(visible=False, format="png")
+    report, x_out, sheet = gr.JSON(visible=False), ui.Picture(visible=False), ui.Picture(visible=False)
     eps = ui.Number(8, visible=False, label="epsilon in 255ths")
-    attacked, numbers = gr.Image(visible=False, format="png"), gr.JSON(visible=False)
+    attacked, numbers = ui.Picture(visible=False), gr.JSON(visible=False)
     once = gr.Button(visible=False)
 
     given = {"image": chooser.image, "sample": chooser.sample, "model": model, "method": method}

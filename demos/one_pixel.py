@@ -196,12 +196,12 @@ def build() -> ui.Built:
             presets = ui.presets(PRESETS, NAME)
     with gr.Accordion("A whole batch: how often does it work?", open=False, elem_id="one-pixel-batch"):
         with gr.Row():
-            count = gr.Slider(1, samples.CIFAR10_MOST, 50, step=1, label="CIFAR-10 test pictures")
+            count = ui.Slider(1, samples.CIFAR10_MOST, 50, step=1, label="CIFAR-10 test pictures")
             begin, end = gr.Button("Attack them all", variant="primary", elem_id="one-pixel-begin"), gr.Button("Stop")
         table = gr.Markdown(elem_id="one-pixel-table")
     source = ui.code_of(one_pixel.attack, one_pixel.mutate)
     ui.reading(FORMULA, REFERENCES, source, "core/one_pixel.py")
-    clean, attacked = gr.Image(visible=False, format="png"), gr.Image(visible=False, format="png")
+    clean, attacked = ui.Picture(visible=False), ui.Picture(visible=False)
     report, seen, map_, made, place = (gr.JSON(visible=False) for _ in range(5))
 
     given = {"image": chooser.image, "sample": chooser.sample, "model": model}

@@ -7,17 +7,21 @@ in another process or on another machine. It reaches the page only through `hand
 from __future__ import annotations
 
 import functools
+import hashlib
 import html
 import inspect
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import ImageData
+from PIL import Image
 
 from core.checks import UserError
 
@@ -39,6 +43,31 @@ class Photo(gr.Image):
         return payload.path
 
 
+class Picture(gr.Image):
+    """A picture that a handler gives: PNG, so that every pixel arrives as it was measured.
+
+    Its file is named by its content and is put in place in one step, once: Gradio itself writes such a file anew at every answer,
+    which tears it for another visitor who is just being sent the same picture.
+    """
+
+    is_template = True
+
+    def postprocess(self, value: Image.Image | None) -> ImageData | None:
+        if value is None:
+            return None
+        name = hashlib.sha256(f"{value.mode} {value.size} ".encode() + value.tobytes()).hexdigest()
+        path = Path(self.GRADIO_CACHE) / name / "image.png"
+        if path.exists():
+            os.utime(path)  # still wanted: the clearing goes by age
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".png", delete=False) as file:
+                value.save(file, "PNG", compress_level=3)
+            os.replace(file.name, path)
+        self.temp_files.add(str(path))
+        return ImageData(path=str(path), orig_name="image.png", mime_type="image/png")
+
+
 class Choice(gr.Dropdown):
     """A list to choose from. What the API sends passes unchecked: core.checks says what is allowed, in one sentence."""
 
@@ -50,6 +79,15 @@ class Choice(gr.Dropdown):
 
 class Number(gr.Number):
     """A number; what the API sends passes unchecked, as in Choice. A seed is one: the same page gives the same picture."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
+class Slider(gr.Slider):
+    """A slider; what the API sends passes unchecked, as in Choice."""
 
     is_template = True
 
@@ -94,7 +132,7 @@ def handler(fn: Callable) -> Callable:
 
 def _for_people(error: Exception) -> gr.Error:
     if isinstance(error, UserError):
-        return gr.Error(html.escape(str(error)), title="Not possible", duration=12, print_exception=False)
+        return gr.Error(html.escape(str(error), quote=False), title="Not possible", duration=12, print_exception=False)
     log.error("a handler failed", exc_info=error)
     return gr.Error("Something went wrong on the server; your input is kept, please try again.", title="Error", print_exception=False)
 

@@ -7,6 +7,7 @@ import struct
 import urllib.error
 import urllib.request
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -203,9 +204,22 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_another(client):
     assert of(1) != of(2)
 
 
+def test_many_visitors_fetch_the_same_picture_whole(app_url):
+    """The same sweep asked by twelve at once: every one gets the same bytes."""
+
+    def ask(_: int) -> bytes:
+        visitor = Client(app_url, verbose=False)
+        return Path(visitor.predict(**(SWEEP | {"sample": "digit-5"}), api_name="/fgsm_sweep")[0]).read_bytes()
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(12)))
+    assert len(set(answers)) == 1
+    assert Image.open(io.BytesIO(answers[0])).size == (28, 28)
+
+
 def test_nothing_but_the_named_actions_is_exposed(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/fgsm_sweep", "/attack"}
+    assert set(endpoints) == {"/fgsm_sweep", "/attack", "/one_pixel", "/one_pixel_batch", "/set_pixel", "/weak_pixels"}
     assert [p["parameter_name"] for p in endpoints["/attack"]["parameters"]] == [
         "image",
         "sample",
