@@ -208,7 +208,7 @@ def test_bad_input_is_one_sentence_at_the_call(change, says):
 
 # --- windows -----------------------------------------------------------------------------------------------------------------
 
-NETS = {"cifar": (cifar10_resnet((8, 12, 10)), 3, 32), "mnist": (mnist_cnn(), 1, 28)}
+NETS = {"cifar": (cifar10_resnet((16, 24, 20)), 3, 32), "mnist": (mnist_cnn(), 1, 28)}
 
 
 @pytest.mark.parametrize("name", NETS)
