@@ -10,7 +10,7 @@ import os
 
 import torch
 
-from core.checks import UserError
+from core.checks import UserError, whole
 
 
 @functools.cache
@@ -35,3 +35,8 @@ def configure() -> None:
         if not threads.isdecimal() or int(threads) < 1:
             raise UserError(f"FOOL_FORGE_THREADS is {threads!r}; give a whole number from 1.")
         torch.set_num_threads(int(threads))
+
+
+def generator(seed: object) -> torch.Generator:
+    """The randomness of a seed, on the CPU, so that it is the same on every device. UserError unless 0 <= seed < 2**32."""
+    return torch.Generator().manual_seed(whole("seed", seed, 0, 2**32 - 1))

@@ -23,7 +23,7 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 @functools.cache
 def imagenet_labels() -> tuple[str, ...]:
-    """The 1,000 class names. Two pairs share a name (crane, maillot); the second gets its number, so that a name is one class."""
+    """The 1,000 class names. Should two be the same, the second gets its number, so that a name is one class."""
     from torchvision.models import MobileNet_V2_Weights
 
     names = MobileNet_V2_Weights.DEFAULT.meta["categories"]
@@ -130,16 +130,20 @@ def load(name: str) -> nn.Module:
 def _make(name: str, spec: Spec) -> nn.Module:
     try:
         model = spec.build()
-    except OSError:  # torchvision's download, without a network
+    except (OSError, ImportError):  # torchvision's download without a network; a package that is not installed
         raise UserError(f"The weights of {name} are not on this machine and could not be fetched; it needs {spec.remake}.") from None
     if spec.file:
         path = _weights(name, spec)
         from safetensors.torch import load_file
 
         state = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
-        missing, unexpected = model.load_state_dict(state, strict=False)
+        misfit = UserError(f"weights/{spec.file} does not fit the net {name}; make it again: {spec.remake}")
+        try:
+            missing, unexpected = model.load_state_dict(state, strict=False)
+        except RuntimeError:  # another shape
+            raise misfit from None
         if unexpected or any(not key.endswith("num_batches_tracked") for key in missing):
-            raise UserError(f"weights/{spec.file} does not fit the net {name}; make it again: {spec.remake}")
+            raise misfit
     model = model.eval().requires_grad_(False).to(runtime.device())
     if spec.size:
         model.size, model.labels, model.crop = spec.size, spec.labels(), spec.crop
@@ -162,7 +166,11 @@ def _weights(name: str, spec: Spec) -> Path:
         card = path.with_suffix(".json")
     if not path.exists() or not card.exists():
         raise UserError(f"weights/{path.name if not path.exists() else card.name} is missing; make it: {spec.remake}")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != json.loads(card.read_text())["sha256"]:
+    try:
+        told = json.loads(card.read_text())["sha256"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"weights/{card.name} is damaged; make it again: {spec.remake}") from None
+    if hashlib.sha256(path.read_bytes()).hexdigest() != told:
         raise UserError(f"weights/{spec.file} is not the file its card describes; make both again: {spec.remake}")
     return path
 
@@ -170,6 +178,16 @@ def _weights(name: str, spec: Spec) -> Path:
 def predictions(logits: torch.Tensor) -> torch.Tensor:
     """Logits (B, K) -> probabilities (B, K) on the CPU, in double precision so that they add up to 1."""
     return logits.detach().cpu().double().softmax(1)
+
+
+def class_of(model: nn.Module, name: str) -> torch.Tensor:
+    """(1,) int64 on the model's device: the number of a class. UserError for a name that the model does not know."""
+    return torch.tensor([model.labels.index(choice("class", name, model.labels))], device=device_of(model))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's weights are."""
+    return next(iter(model.parameters())).device
 
 
 def top(p: torch.Tensor, names: tuple[str, ...], k: int = 5) -> list[list]:

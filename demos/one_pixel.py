@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator
 
 import gradio as gr
-import torch
 from PIL import Image
 
-from core import images, one_pixel, samples, zoo
+from core import images, one_pixel, runtime, samples, zoo
 from core.checks import UserError, whole
 from demos import pictures, ui
 
@@ -44,7 +43,8 @@ def _subject(image: str | None, sample: str, model: str) -> tuple:
     """The net, the picture, its true label or "", the probabilities, and what every report holds."""
     net = zoo.load(model)
     x, label = pictures.read(image, sample, net)
-    p = zoo.predictions(net(x.to(next(net.parameters()).device)))[0]
+    x = x.to(zoo.device_of(net))
+    p = zoo.predictions(net(x))[0]
     seen = net.labels[int(p.argmax())]
     base = {"model": model, "size": list(x.shape[1:]), "class": seen, "label": label, "top": zoo.top(p, net.labels)}
     return net, x, label if label in net.labels else "", base
@@ -62,13 +62,9 @@ def one_pixel_attack(
     """Streams the clean picture, the best attacked picture and the numbers, once a generation."""
     net, x, label, base = _subject(image, sample, model)
     goal = target or (base["class"] if own or not label else label)
-    if goal not in net.labels:
-        raise UserError(f"There is no class {goal!r} in this model; choose a target from the list, or none.")
-    seed, start, curve = whole("seed", seed, 0, 2**32 - 1), time.perf_counter(), []
-    clean, device = images.to_image(x), next(net.parameters()).device
+    generator, start, curve, clean = runtime.generator(seed), time.perf_counter(), [], images.to_image(x)
     knobs = {"pixels": pixels, "targeted": bool(target), "population": population, "generations": generations}
-    y = torch.tensor([net.labels.index(goal)], device=device)
-    for step in one_pixel.attack(net, x.to(device), y, **knobs, generator=torch.Generator().manual_seed(seed)):
+    for step in one_pixel.attack(net, x, zoo.class_of(net, goal), **knobs, generator=generator):
         curve.append(round(step.confidence, 5))
         numbers = base | {
             "phase": "attack",
@@ -94,9 +90,8 @@ def one_pixel_attack(
 def weak_pixels(image: str | None, sample: str, model: str) -> Iterator[dict]:
     """Streams the map of the largest drop in confidence that one pixel of a corner colour gives at each place."""
     net, x, _, base = _subject(image, sample, model)
-    device = next(net.parameters()).device
-    y = torch.tensor([net.labels.index(base["class"])], device=device)
-    for weak in one_pixel.weak_pixels(net, x.to(device), y):
+    y = zoo.class_of(net, base["class"])
+    for weak in one_pixel.weak_pixels(net, x, y):
         yield {
             "phase": "weak",
             "class": base["class"],
@@ -117,10 +112,9 @@ def set_pixel(image: str | None, sample: str, model: str, place: dict) -> tuple[
     if not isinstance(place, dict) or not isinstance(place.get("colour"), list):
         raise UserError('A pixel is given as {"row": 3, "column": 4, "colour": [255, 255, 0]}.')
     net, x, _, base = _subject(image, sample, model)
-    device = next(net.parameters()).device
-    y = torch.tensor([net.labels.index(base["class"])], device=device)
+    y = zoo.class_of(net, base["class"])
     row, column, colour = place.get("row"), place.get("column"), tuple(place["colour"])
-    made = one_pixel.set_pixel(net, x.to(device), y, row=row, column=column, colour=colour)
+    made = one_pixel.set_pixel(net, x, y, row=row, column=column, colour=colour)
     report = {"phase": "try", "row": row, "column": column, "colour": colour, "confidence": made.confidence, "fooled": made.fooled}
     return images.to_image(made.image), report | {"class": base["class"], "top": zoo.top(made.probabilities, net.labels)}
 
@@ -129,9 +123,8 @@ def one_pixel_batch(count: int, pixels: int, population: int, generations: int, 
     """Attacks `count` labelled CIFAR-10 test pictures, one after the other; streams a table beside the paper's numbers."""
     net = zoo.load(DEFAULT)
     x, y, source = samples.cifar10_test(whole("The number of pictures", count, 1, samples.CIFAR10_MOST))
-    generator = torch.Generator().manual_seed(whole("seed", seed, 0, 2**32 - 1))
-    knobs = {"pixels": pixels, "population": population, "generations": generations, "generator": generator}
-    device = next(net.parameters()).device
+    knobs = {"pixels": pixels, "population": population, "generations": generations, "generator": runtime.generator(seed)}
+    device = zoo.device_of(net)
     shown = 0.0
     for now in one_pixel.attack_batch(net, x.to(device), y.to(device), **knobs):
         if time.perf_counter() - shown > 0.3 or (now.index == len(x) - 1 and (now.step is None or now.step.done)):

@@ -24,6 +24,7 @@ def write(name: str, model: nn.Module, *, remake: str, architecture: str, data: 
     WEIGHTS.mkdir(exist_ok=True)
     path = WEIGHTS / f"{name}.safetensors"
     save_file(state, path)
+    path.chmod(0o644)
     card = {
         "name": name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
