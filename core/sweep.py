@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core import gradient_attacks, images
 from core.checks import UserError, choice, whole
-from core.zoo import predictions, top
+from core.zoo import device_of, predictions, top
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def sweep(
     how = METHODS[choice("method", method, METHODS)]
     steps = whole("steps", steps, 1, MAX_STEPS) if how.kind != "sign" else 1
     seed = whole("seed", seed, 0, 2**32 - 1)
-    device = next(iter(model.parameters())).device
+    device = device_of(model)
     x = images.eight_bit(x.to(device))
     p_clean = _probabilities(model, x)[0]
     y = int(p_clean.argmax())
