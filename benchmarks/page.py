@@ -53,6 +53,13 @@ TOOLS = """() => {
   }
   const bench = (window.bench = { root, slider, checksum, moved: [] });
 
+  // Resolves when what was painted before is no longer what is shown. Animation callbacks run in the order in which they were asked for:
+  // `begun` was asked for before the figure's own, the one here after it.
+  async function repainted(start, before, begun) {
+    do await frame(); while (root.dataset.painted === before);
+    const end = await painted();
+    return [end - start, end - (await begun)];
+  }
   bench.drag = async (moves) => {
     const took = [];
     for (let i = 0, k = Number(slider.value), way = 1; i < moves; i++) {
@@ -62,23 +69,17 @@ TOOLS = """() => {
       const before = root.dataset.painted, begun = frame(), start = performance.now();
       slider.value = k;
       slider.dispatchEvent(new Event("input", { bubbles: true }));
-      const began = await begun;
-      while (root.dataset.painted === before) await frame();
-      const end = await painted();
-      took.push([end - start, end - began]);
+      took.push(await repainted(start, before, begun));
     }
     return took;
   };
 
-  let pointed = 0;
+  let pointed = 0, heard = null;
   document.addEventListener("pointermove", (event) => { pointed = event.timeStamp; }, true);
-  slider.addEventListener("input", async (event) => {
-    if (!event.isTrusted) return;
-    const start = pointed, before = root.dataset.painted, began = await frame();
-    while (root.dataset.painted === before) await frame();
-    const end = await painted();
-    bench.moved.push([end - start, end - began]);
-  }, true);
+  document.addEventListener("input", () => { heard = [pointed, root.dataset.painted, frame()]; }, true); // before the slider's listener
+  document.addEventListener("input", async (event) => { // and after it
+    if (event.isTrusted && event.target === slider) bench.moved.push(await repainted(...heard));
+  });
 
   bench.choose = (name, expected) => new Promise((done) => {
     const button = document.querySelector(`#fgsm-picker button[data-name="${name}"]`);

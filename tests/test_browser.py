@@ -128,7 +128,9 @@ def test_a_targeted_attack_reaches_the_class_that_was_searched_for(page, app_url
     page.goto(app_url + "?sample=lion&eps=6")
     figure_ready(page, label="lion")
     choose(page, "fgsm-method", "PGD, targeted")
-    page.fill("#fgsm-target input", "espresso")
+    page.wait_for_function("() => document.querySelector('#fgsm-target input')?.value")
+    page.click("#fgsm-target input")
+    page.locator("#fgsm-target input").press_sequentially("espresso")
     page.locator("ul[role=listbox] li", has_text="espresso").first.click()
     page.wait_for_function("() => document.querySelector('.verdict').textContent.includes('the target, espresso')", timeout=120_000)
     assert attacked(page)[0] == "espresso"

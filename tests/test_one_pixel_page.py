@@ -29,7 +29,9 @@ def pixels_of(path: str) -> torch.Tensor:
 def test_every_streamed_picture_differs_in_exactly_the_pixels_it_names_and_has_the_confidence_it_tells(client):
     net = zoo.load("mnist-cnn")
     steps = list(client.submit(**(RUN | {"pixels": 3}), api_name="/one_pixel"))
-    assert [report["generation"] for *_, report in steps] == list(range(len(steps)))
+    generations = [report["generation"] for *_, report in steps]
+    assert generations[0] == 0
+    assert generations == sorted(set(generations))
     for clean, attacked, report in steps:
         x, x_adv = pixels_of(clean), pixels_of(attacked)
         rows, columns = np.nonzero((x != x_adv)[0, 0].numpy())
@@ -38,7 +40,8 @@ def test_every_streamed_picture_differs_in_exactly_the_pixels_it_names_and_has_t
         assert p[net.labels.index(report["class"])].item() == pytest.approx(report["confidence"], abs=1e-4)
         assert report["top"][0][0] == net.labels[int(p.argmax())]
         assert report["evaluations"] <= 20 * (report["generation"] + 1)
-    assert steps[-1][2]["done"] and len(steps[-1][2]["curve"]) == len(steps)
+    assert steps[-1][2]["done"]
+    assert len(steps[-1][2]["curve"]) == generations[-1] + 1
 
 
 def test_two_visitors_at_once_each_see_their_own_picture(app_url):
@@ -104,7 +107,7 @@ def test_the_weakest_place_of_the_map_is_as_weak_as_it_says(client):
 
 @pytest.mark.browser
 def test_an_attack_grows_its_curve_stops_and_starts_again(page, app_url):
-    page.goto(app_url + "?tab=one-pixel&sample=cifar10-1&population=300&generations=400&seed=1&target=frog")
+    page.goto(app_url + "?tab=one-pixel&sample=cifar10-1&population=800&generations=1000&seed=1&target=frog")
     page.wait_for_selector(".pixels[data-state=ready]")
 
     def generation() -> int:

@@ -5,7 +5,7 @@ const $ = (selector) => element.querySelector(selector);
 const root = $(".pixels"), F = window.FoolForge, percent = F.percent;
 const picture = $(".picture"), heat = $(".heat"), rings = $(".rings");
 const COLORS = { clean: "#3b6fe0", won: "#d9480f" };
-let x = null, source = "", look = null, run = null, tries = [], won = 0, weak = null;
+let x = null, source = "", look = null, run = null, tries = [], won = 0, weak = null, halted = false;
 
 async function clean(file) {
   if (file.url === source && x) return;
@@ -95,7 +95,7 @@ async function receive() {
   if (!value || !value.report) return;
   const r = value.report;
   if (r.phase === "weak") { weak = r; return heatMap(); }
-  if (r.phase === "attack" && value.x.url !== source) return; // a last frame of the picture before
+  if (r.phase === "attack" && (halted || value.x.url !== source)) return; // a last frame on its way when the run was stopped
   if (r.phase === "look") await clean(value.x);
   if (r.phase === "look") {
     [look, run, tries, won, weak] = [r, null, [], 0, null];
@@ -148,8 +148,8 @@ $(".screen").addEventListener("click", (event) => {
   trigger("place");
 });
 $(".undo").addEventListener("click", () => { paint([]); says(look.top); $(".undo").hidden = true; });
-F.hear("busy", (what) => { if (what === "one_pixel") $(".verdict").textContent = "Starting: the first generation …"; });
-F.hear("stopped", () => { if (run && !run.done) $(".verdict").textContent = `Stopped after generation ${run.generation}, at ${percent(run.confidence)}: start again when you like.`; });
+F.hear("busy", (what) => { if (what !== "one_pixel") return; halted = false; $(".verdict").textContent = "Starting: the first generation …"; });
+F.hear("stopped", () => { halted = true; if (run && !run.done) $(".verdict").textContent = `Stopped after generation ${run.generation}, at ${percent(run.confidence)}: start again when you like.`; });
 new ResizeObserver(() => { if (look) curve(run); }).observe($(".curve"));
 watch("value", receive);
 receive();
