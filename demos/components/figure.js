@@ -91,20 +91,20 @@ function draw() {
   const k = Number(slider.value), { report } = shown, rung = report.rungs[k], [winner] = rung.top[0];
   const factor = attack(k);
   attacked.getContext("2d").putImageData(shown.out, 0, 0);
-  $(".drag output").textContent = report.kind === "price" ? budgetText(report, rung.budget) : `= ${budgetText(report, rung.budget)}`;
+  write(".drag output", report.kind === "price" ? budgetText(report, rung.budget) : `= ${budgetText(report, rung.budget)}`);
   const hit = report.targeted ? winner === report.target : winner !== report.class;
   root.dataset.fooled = String(winner !== report.class);
-  $(".verdict").textContent = verdict(report, winner, hit);
-  $(".what").textContent = factor === null ? (report.targeted ? "−sign ∇ₓJ(target)" : "sign ∇ₓJ") : "r = x′ − x";
-  $(".factor").textContent = factor === null ? "" : `× ${factor}`;
-  $(".note").textContent = factor === null ? "shown from −1 (black) to 1" : `magnified ${factor} times`;
+  write(".verdict", verdict(report, winner, hit));
+  write(".what", factor === null ? (report.targeted ? "−sign ∇ₓJ(target)" : "sign ∇ₓJ") : "r = x′ − x");
+  write(".factor", factor === null ? "" : `× ${factor}`);
+  write(".note", factor === null ? "shown from −1 (black) to 1" : `magnified ${factor} times`);
   caption(attacked, rung.top[0]);
   bars($(".after"), rung.top);
-  $(".linf").textContent = `${rung.linf}/255 = ${rung.linf_fraction.toFixed(4)}`;
-  $(".l2").textContent = rung.l2.toFixed(2);
-  $(".smallest").textContent = report.fooled_at === null ? "none of these" : budgetText(report, report.budgets[report.fooled_at]);
-  $(".png").textContent = `${winner} ${percent(rung.top[0][1])}: lossless, the same`;
-  $(".jpeg").textContent = rung.jpeg ? `${rung.jpeg[0]} ${percent(rung.jpeg[1])}${!hit ? "" : rung.jpeg[0] === winner ? ": survives" : ": the attack is gone"}` : "measuring …";
+  write(".linf", `${rung.linf}/255 = ${rung.linf_fraction.toFixed(4)}`);
+  write(".l2", rung.l2.toFixed(2));
+  write(".smallest", report.fooled_at === null ? "none of these" : budgetText(report, report.budgets[report.fooled_at]));
+  write(".png", `${winner} ${percent(rung.top[0][1])}: lossless, the same`);
+  write(".jpeg", rung.jpeg ? `${rung.jpeg[0]} ${percent(rung.jpeg[1])}${!hit ? "" : rung.jpeg[0] === winner ? ": survives" : ": the attack is gone"}` : "measuring …");
   curve(k);
   root.dataset.painted = Number(root.dataset.painted) + 1;
 }
@@ -116,8 +116,8 @@ function verdict(report, winner, hit) {
 }
 function caption(canvas, [label, p]) {
   const box = canvas.parentElement;
-  box.querySelector(".label").textContent = label;
-  box.querySelector(".p").textContent = percent(p);
+  write(box.querySelector(".label"), label);
+  write(box.querySelector(".p"), percent(p));
   canvas.setAttribute("aria-label", `${label}, ${percent(p)}`);
 }
 function bars(list, top) {
@@ -128,10 +128,11 @@ function bars(list, top) {
   }
   top.forEach(([label, p], i) => {
     const row = list.children[i];
-    row.className = label === shown.report.class ? "clean" : i === 0 ? "won" : "";
-    row.children[0].textContent = row.children[0].title = label;
-    row.children[1].firstElementChild.style.transform = `scaleX(${p})`;
-    row.children[2].textContent = percent(p);
+    const kind = label === shown.report.class ? "clean" : i === 0 ? "won" : "", [name, track, share] = row.children;
+    if (row.className !== kind) row.className = kind;
+    if (name.textContent !== label) name.textContent = name.title = label;
+    track.firstElementChild.style.transform = `scaleX(${p})`;
+    write(share, percent(p));
   });
 }
 function plot(k, width, height, colors, font) {
@@ -151,14 +152,22 @@ function plot(k, width, height, colors, font) {
   const title = price ? "price of distance, from dear to cheap" : "epsilon in 255ths";
   return { rival, svg: F.plot({ width, height, xs, ticks, series, rule, marker: { at: xs[k], dots }, title, colors, font }) };
 }
+let drawn = null, wide = 0; // the curve that stands: a drag only moves its marker
 function curve(k) {
-  const box = $(".curve"), style = getComputedStyle(root);
-  const colors = { ink: style.getPropertyValue("--ink"), soft: style.getPropertyValue("--soft"), line: style.getPropertyValue("--line"), paper: style.getPropertyValue("--background-fill-primary") };
-  const { svg, rival } = plot(k, Math.max(box.clientWidth, 240), 210, colors, 13);
-  box.innerHTML = svg;
-  const legend = $(".legend"), names = rival ? [shown.report.class, rival] : [shown.report.class];
-  legend.replaceChildren(...names.map((name, i) => Object.assign(document.createElement("span"), { textContent: name, className: i ? "won" : "" })));
+  const { report } = shown, winner = report.rungs[k].top[0][0], rival = winner !== report.class ? winner : report.target;
+  if (drawn && drawn.report === report && drawn.rival === rival && drawn.wide === wide) {
+    const dots = [report.class, ...(rival ? [rival] : [])].map((name) => ({ y: report.curves[name][k] }));
+    return F.mark($(".curve svg"), drawn.xs, { at: drawn.xs[k], dots });
+  }
+  const style = getComputedStyle(root), get = (name) => style.getPropertyValue(name);
+  const colors = { ink: get("--ink"), soft: get("--soft"), line: get("--line"), paper: get("--background-fill-primary") };
+  $(".curve").innerHTML = plot(k, Math.max(wide, 240), 210, colors, 13).svg;
+  const xs = report.kind === "price" ? report.budgets.map((_, i) => i) : report.budgets;
+  drawn = { report, rival, wide, xs };
+  const names = rival ? [report.class, rival] : [report.class];
+  $(".legend").replaceChildren(...names.map((name, i) => Object.assign(document.createElement("span"), { textContent: name, className: i ? "won" : "" })));
 }
+const write = (selector, text) => { const node = typeof selector === "string" ? $(selector) : selector; if (node.textContent !== text) node.textContent = text; };
 function later() {
   if (pending) return;
   pending = true;
@@ -169,7 +178,8 @@ slider.addEventListener("input", () => {
   F.set("fgsm", "eps", wanted);
   later();
 });
-new ResizeObserver(later).observe($(".curve"));
+new ResizeObserver(([entry]) => { wide = entry.contentRect.width; later(); }).observe($(".curve"));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawn = null; later(); });
 F.hear("eps", (eps) => { wanted = eps; F.set("fgsm", "eps", eps); if (shown) { slider.value = nearest(shown.report.budgets, eps); later(); } });
 F.hear("busy", (what) => { if (what === "fgsm_sweep" && shown) { root.dataset.state = "busy"; $(".message").textContent = "computing …"; } });
 F.hear("idle", (what) => {
