@@ -49,3 +49,8 @@ window.FoolForge ||= (() => {  // the page may run this script twice
     percent: (p) => (p >= 0.0995 ? (100 * p).toFixed(p > 0.9995 && p < 1 ? 2 : 0) : p >= 0.001 ? (100 * p).toFixed(1) : p > 0 ? "< 0.1" : "0") + " %",
   };
 })();
+
+// a list that can be searched takes the first letter typed as a new search, not as an addition to the name that stands there
+document.addEventListener("click", ({ target }) => {
+  if (target.matches?.('input[role="combobox"]')) setTimeout(() => target.select(), 0);
+});
