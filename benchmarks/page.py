@@ -259,6 +259,7 @@ def new_pictures(browser: Browser, url: str, cases: list[tuple[str, str, int]], 
         "report",
         "PNG",
         "rest",
+        "requests",
         "threads",
     ]
     table("Click to full figure, beside the bare sweep: medians; ratio = full / bare, full (goal: <= 1.3 for the photo)", head, rows)
