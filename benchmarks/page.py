@@ -234,34 +234,13 @@ def new_pictures(browser: Browser, url: str, cases: list[tuple[str, str, int]], 
         rest = [f - sum(r[key] for key in ("sweep", "read", "report", "encode")) for f, r in zip(full, reference, strict=True)]
         ratio = statistics.median(f / r for f, r in zip(full, parts["sweep"], strict=True))
         figure = [t["figure"] / 1000 for t in ours]
-        around = [ms(parts[key]) for key in ("read", "report", "encode")]
+        row = [ms(seconds) for seconds in (figure, full, parts["first"], parts["sweep"])]
+        row += [f"{ratio:.2f}", *(ms(parts[key]) for key in ("read", "report", "encode")), ms(rest)]
         rows.append(
-            [
-                f"{TITLES[model]}, {method}",
-                str(len(ours)),
-                *map(ms, (figure, full, parts["first"], parts["sweep"])),
-                f"{ratio:.2f}",
-                *around,
-                ms(rest),
-                f"{statistics.median(asked):.0f}",
-                f"{reference[0]['threads']:.0f}",
-            ]
+            [f"{TITLES[model]}, {method}", str(len(ours)), *row, f"{statistics.median(asked):.0f}", f"{reference[0]['threads']:.0f}"]
         )
-    head = [
-        "new picture, ms",
-        "pictures",
-        "figure",
-        "full",
-        "bare, first",
-        "bare, full",
-        "ratio",
-        "read",
-        "report",
-        "PNG",
-        "rest",
-        "requests",
-        "threads",
-    ]
+    head = ["new picture, ms", "n", "figure", "full", "bare, figure", "bare, full", "ratio"]
+    head += ["read", "report", "PNG", "rest", "requests", "threads"]
     table("Click to full figure, beside the bare sweep: medians; ratio = full / bare, full (goal: <= 1.3 for the photo)", head, rows)
     print(
         '\n"figure": the first answer is drawn; "full": with the numbers after JPEG. Of full, besides the sweep: "read" the picture,'
