@@ -10,6 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from core import images, one_pixel, runtime, samples, zoo
+from core import weak_pixels as core_weak_pixels
 from core.checks import UserError, whole
 from core.turns import Pause
 from demos import pictures, ui
@@ -96,7 +97,7 @@ def weak_pixels(image: str | None, sample: str, model: str) -> Iterator[dict]:
     """Streams the map of the largest drop in confidence that one pixel of a corner colour gives at each place."""
     net, x, _, base = _subject(image, sample, model)
     y = zoo.class_of(net, base["class"])
-    for weak in one_pixel.weak_pixels(net, x, y):
+    for weak in core_weak_pixels.weak_pixels(net, x, y):
         yield {
             "phase": "weak",
             "class": base["class"],
@@ -119,7 +120,7 @@ def set_pixel(image: str | None, sample: str, model: str, place: dict) -> tuple[
     net, x, _, base = _subject(image, sample, model)
     y = zoo.class_of(net, base["class"])
     row, column, colour = place.get("row"), place.get("column"), tuple(place["colour"])
-    made = one_pixel.set_pixel(net, x, y, row=row, column=column, colour=colour)
+    made = core_weak_pixels.set_pixel(net, x, y, row=row, column=column, colour=colour)
     report = {"phase": "try", "row": row, "column": column, "colour": colour, "confidence": made.confidence, "fooled": made.fooled}
     return images.to_image(made.image), report | {"class": base["class"], "top": zoo.top(made.probabilities, net.labels)}
 
