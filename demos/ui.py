@@ -6,6 +6,7 @@ in another process or on another machine. It reaches the page only through `hand
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import html
@@ -14,7 +15,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ from core.checks import UserError
 
 log = logging.getLogger("fool_forge")
 COMPONENTS = Path(__file__).parent / "components"
-# concurrency: sweeps of about a second, one after the other; answers of some milliseconds; searches of minutes, side by side
-HEAVY, LIGHT, LONG = "heavy", "light", "long"
-LIMITS = {HEAVY: int(os.environ.get("FOOL_FORGE_CONCURRENCY", "1")), LIGHT: 4, LONG: 4}
+# concurrency: sweeps of about a second, one after the other; answers of some milliseconds; searches of minutes, side by side;
+# texts, which wait more than they work
+HEAVY, LIGHT, LONG, WRITE = "heavy", "light", "long", "write"
+LIMITS = {HEAVY: int(os.environ.get("FOOL_FORGE_CONCURRENCY", "1")), LIGHT: 4, LONG: 4, WRITE: 64}
 
 
 class Photo(gr.Image):
@@ -120,6 +122,19 @@ def handler(fn: Callable) -> Callable:
 
         return stream
 
+    if inspect.isasyncgenfunction(fn):
+
+        @functools.wraps(fn)
+        async def flow(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            try:
+                async with contextlib.aclosing(inner(*args, **kwargs)) as steps:  # so that its `finally` runs when the visitor is gone
+                    async for step in steps:
+                        yield step
+            except Exception as error:
+                raise _for_people(error) from None
+
+        return flow
+
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -152,7 +167,15 @@ def component(name: str, value: Any = None, **props: Any) -> gr.HTML:
 
 
 def endpoint(
-    triggers: list, fn: Callable, inputs: dict[str, Any], outputs: list, *, weight: str, name: str = "", public: bool = True
+    triggers: list,
+    fn: Callable,
+    inputs: dict[str, Any],
+    outputs: list,
+    *,
+    weight: str,
+    name: str = "",
+    public: bool = True,
+    trigger_mode: str = "always_last",
 ) -> gr.events.Dependency:
     """An action of a tab, in the queue of its weight; its name in the API is the function's, or `name`."""
     name = name or fn.__name__
@@ -165,7 +188,7 @@ def endpoint(
         api_name=name,
         api_visibility="public" if public else "private",
         show_progress="hidden",
-        trigger_mode="always_last",
+        trigger_mode=trigger_mode,
         concurrency_id=weight,
         concurrency_limit=LIMITS[weight],
     )
@@ -251,6 +274,17 @@ def between(low: int, high: int) -> Callable[[str], int]:
         if not low <= int(text) <= high:
             raise ValueError(text)
         return int(text)
+
+    return read
+
+
+def real(low: float, high: float) -> Callable[[str], float]:
+    """Reads a number in [low, high]."""
+
+    def read(text: str) -> float:
+        if not low <= float(text) <= high:
+            raise ValueError(text)
+        return float(text)
 
     return read
 
