@@ -42,6 +42,12 @@ class Writer:
             raise self.error
         return [self.steps.popleft() for _ in range(len(self.steps))]
 
+    def all(self) -> list[Step]:
+        """Waits for the end and gives every Step not yet taken."""
+        while not self.done:
+            time.sleep(0.002)
+        return self.take()
+
     def stop(self) -> None:
         """Ends the text within a step; also when it has ended already."""
         self.done = True

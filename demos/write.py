@@ -26,7 +26,7 @@ FORMULA = r"""
 $$q_i = \frac{\exp(\log p_i / T)}{\sum_j \exp(\log p_j / T)}$$
 
 The net gives each character of its vocabulary a probability $p_i$; the next one is drawn from $q$. $T = 1$ is the net's own opinion,
-below it the likely becomes likelier (for $T \to 0$ the likeliest always wins: **greedy**), above it all come closer together. **Top-k** draws among
+below it the likely becomes likelier (for $T \to 0$ the likeliest always wins: **greedy**), above it all come closer. **Top-k** draws among
 the $k$ likeliest only, **top-p** among the fewest whose probabilities add up to $p$. A character that the net gave $p$ costs
 $-\log_2 p$ bits; what it expects to pay is the **entropy** $-\sum_i p_i \log_2 p_i$. Both are the net's own, at $T = 1$.
 
@@ -196,23 +196,21 @@ async def compare(
     yield report | {"columns": [sheet.report for sheet in sheets], "done": True}
 
 
-async def next_char(prompt: str, corpus: str, epoch: str, temperature: float, method: str, k: int, share: float) -> dict:
+def next_char(prompt: str, corpus: str, epoch: str, temperature: float, method: str, k: int, share: float) -> dict:
     """What the net expects after a prompt: "next" = [character, the net's own p, q after temperature and cut], the likeliest first."""
-    net = await asyncio.to_thread(_net, corpus, epoch)
+    net, knobs = _net(corpus, epoch), _knobs(temperature, method, k, share)
     clean, notes = text.readable(prompt, corpus)
-    writer = writers.write(net, clean, length=1, generator=runtime.generator(0), **_knobs(temperature, method, k, share))
-    sheet = _Sheet(writer, corpus, clean, {"corpus": corpus, "epoch": str(epoch), "prompt": clean, "before": "", "notes": notes})
-    async with _closing(_flow([sheet])) as ticks:
-        async for _ in ticks:
-            pass
-    step = sheet.steps[0]
+    step = writers.write(net, clean, length=1, generator=runtime.generator(0), **knobs).all()[0]
     p = np.exp(text.log_softmax(step.logits))
-    q = text.shaped(p, *_knobs(temperature, method, k, share).values())
-    return sheet.report | {
-        "text": "",
-        "done": True,
+    q = text.shaped(p, *knobs.values())
+    return {
+        "corpus": corpus,
+        "epoch": str(epoch),
+        "prompt": clean,
+        "notes": notes,
         "entropy": round(step.entropy, 4),
         "next": [[net.vocabulary[i], round(float(p[i]), 6), round(float(q[i]), 6)] for i in (-p).argsort(kind="stable")],
+        "chunks": [text.packed([step.logits])],
     }
 
 
@@ -267,20 +265,20 @@ def build() -> ui.Built:
                 corpus = ui.Choice(corpora, value=DEFAULT["corpus"], label="Corpus · پیکره", elem_id="write-corpus", min_width=130)
                 epoch = ui.Choice(list(text.POINTS), value=DEFAULT["epoch"], label=words["epoch"], elem_id="write-epoch", min_width=130)
             prompt = gr.Textbox(first.prompt, label=words["prompt"], lines=3, max_lines=6, elem_id="write-prompt")
+            with gr.Row():
+                start = gr.Button(words["write"], variant="primary", elem_id="write-start", min_width=90)
+                stop = gr.Button(words["stop"], elem_id="write-stop", min_width=90)
             temperature = ui.Slider(0.05, 2, 0.8, step=0.05, label=words["temperature"], elem_id="write-temperature")
             method = ui.Choice(list(METHODS), value="stochastic", label=words["method"], elem_id="write-method")
             k = ui.Slider(1, 60, 5, step=1, label=words["k"], visible=False, elem_id="write-k")
             share = ui.Slider(0.05, 1, 0.9, step=0.05, label=words["share"], visible=False, elem_id="write-share")
             with gr.Row():
+                again = gr.Button(words["again"], elem_id="write-again", min_width=90)
+                more = gr.Button(words["more"], elem_id="write-more", min_width=90)
+            with gr.Row():
                 length = ui.Number(400, precision=0, label=words["length"], min_width=80, elem_id="write-length")
                 seed = ui.Number(0, precision=0, label=words["seed"], min_width=80, elem_id="write-seed")
             pace = ui.Slider(0, 200, 60, step=5, label=words["pace"], elem_id="write-pace")
-            with gr.Row():
-                start = gr.Button(words["write"], variant="primary", elem_id="write-start", min_width=90)
-                stop = gr.Button(words["stop"], elem_id="write-stop", min_width=90)
-            with gr.Row():
-                again = gr.Button(words["again"], elem_id="write-again", min_width=90)
-                more = gr.Button(words["more"], elem_id="write-more", min_width=90)
             by_temperature = gr.Button(words["temperatures"], elem_id="write-temperatures")
             by_epoch = gr.Button(words["epochs"], elem_id="write-epochs")
         with gr.Column(scale=8, min_width=320):

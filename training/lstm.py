@@ -91,7 +91,7 @@ def ship(
         data=data.TEXTS[corpus].told,
         epochs=seen,
         metrics={"held_out_bits_per_character": round(measured, 4), "held_out_characters": len(held_out)},
-        recipe={name: value for name, value in vars(options).items() if name not in ("corpus", "probe", "ship")},
+        recipe={name: value for name, value in vars(options).items() if name not in ("corpus", "probe", "minutes")},
         curve=curve,
     )
     return measured
@@ -105,7 +105,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind)
     parser.add_argument("--drop", type=float, nargs=4)
     parser.add_argument("--probe", type=int, default=0, help="stop after so many updates, write nothing")
-    parser.add_argument("--ship", action="store_true", help="do not train: write the last checkpoint as the points that are still to come")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long; the same command goes on from there")
     options = parser.parse_args()
     for name, value in RECIPES[options.corpus].items():
         if getattr(options, name) is None:
@@ -134,14 +134,8 @@ def train(options: argparse.Namespace) -> None:
         net.load_state_dict(saved["net"])
         optimiser.load_state_dict(saved["optimiser"])
         mean, update, curve, spent = saved["mean"], saved["update"], saved["curve"], saved["spent"]
-    if options.ship:
-        for point, at in points.items():
-            if update < at or point == "":
-                print(
-                    f"{corpus}-lstm{point}:", ship(corpus, point, mean, held_out, round(update / per_epoch, 2), options, curve), flush=True
-                )
-        return
     state, streams, started, stored = None, None, time.process_time(), time.time()
+    until = time.time() + 60 * options.minutes
     while update < (options.probe or total):
         epoch, place = divmod(update, per_epoch)
         if streams is None or place == 0:  # each epoch the text is cut elsewhere
@@ -163,8 +157,8 @@ def train(options: argparse.Namespace) -> None:
         with torch.no_grad():
             for name, value in net.state_dict().items():
                 mean[name].lerp_(value, 1 - keep)
-        marks = [options.probe] if options.probe else [*points.values(), total]
-        if update in marks or (not options.probe and (place + 1 == per_epoch or time.time() - stored > 240)):
+        marks, over = [options.probe] if options.probe else [*points.values(), total], time.time() > until
+        if update in marks or (not options.probe and (place + 1 == per_epoch or time.time() - stored > 240 or over)):
             entry = {"epoch": round(update / per_epoch, 2), "train": round(sum(losses) / len(losses), 4)}
             entry |= {"held_out": round(bits(rounded(mean, corpus), held_out), 4)}
             curve.append(entry)
@@ -174,7 +168,7 @@ def train(options: argparse.Namespace) -> None:
             if options.probe:
                 continue
             for point, at in points.items():
-                if update == at:
+                if update == at or (update < at and time.time() > until):  # cut short: what there is stands for what is to come
                     print(
                         f"{corpus}-lstm{point}:",
                         ship(corpus, point, mean, held_out, round(update / per_epoch, 2), options, curve),
@@ -186,6 +180,9 @@ def train(options: argparse.Namespace) -> None:
                 checkpoint,
             )
             stored = time.time()
+            if over:
+                return
+    print("over", flush=True)
 
 
 if __name__ == "__main__":
