@@ -189,9 +189,12 @@ NATS = 24.0  # as `packed` tells a log probability: e^-24 is the least that is t
 
 
 def packed(logits: list[Tensor]) -> str:
-    """Log probabilities of N logits (V,), for the browser: base64 of N * V little-endian uint16, round(65535 * -log p / NATS)."""
+    """Log probabilities of N logits (V,), for the browser: base64 of little-endian uint16, round(65535 * -log p / NATS), a row per
+    character, filled up to 6 bytes, so that the codes of two texts in a row are the code of the two in one."""
     costs = np.minimum(-log_softmax(torch.stack(logits)) / NATS, 1)
-    return base64.b64encode((costs * 65535).round().astype("<u2").tobytes()).decode()
+    rows = np.zeros((len(logits), -(-costs.shape[1] // 3) * 3), "<u2")
+    rows[:, : costs.shape[1]] = (costs * 65535).round()
+    return base64.b64encode(rows.tobytes()).decode()
 
 
 def generate(

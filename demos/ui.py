@@ -202,6 +202,7 @@ def plumbing(trigger: Callable, fn: Callable, inputs: dict[str, Any], outputs: l
         outputs=outputs,
         queue=False,
         show_progress="hidden",
+        show_progress_on=outputs[0] if outputs else None,  # each part named here costs the page time at every later answer
         trigger_mode="always_last",
         api_visibility="private",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import aclosing as _closing
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
@@ -62,28 +62,37 @@ def _net(corpus: str, epoch: str) -> text.CharLSTM:
 
 
 class _Sheet:
-    """A text in the making and its report, which grows.   told: what stays the same."""
+    """A text in the making, told piece by piece: each piece {"from", "text", "costs", ...} goes on where the last one ended.
 
-    def __init__(self, writer: writers.Writer, corpus: str, prompt: str, told: dict):
-        self.writer, self.corpus, self.prompt = writer, corpus, prompt
+    told: what stays the same; it stands in the first piece and in the last, which has the whole text and what is measured on it.
+    """
+
+    def __init__(self, writer: writers.Writer, corpus: str, told: dict):
+        self.writer, self.corpus, self.told = writer, corpus, told
         self.steps: list[text.Step] = []
-        self.report = told | {"text": "", "chunks": [], "done": False}
 
-    def grow(self) -> bool:
-        """Takes what was written since; whether there was something. A report that was told is never changed: it is made anew."""
-        if new := self.writer.take():
-            self.steps += new
-            written = self.report["text"] + "".join(step.char for step in new)
-            chunks = [*self.report["chunks"], text.packed([step.logits for step in new])]
-            self.report = self.report | {"text": written, "chunks": chunks, "loop": text.loop(written)}
-        return bool(new)
+    @property
+    def text(self) -> str:
+        return "".join(step.char for step in self.steps)
 
-    def finish(self) -> None:
-        """Adds what is measured on the whole text, what stood there before included."""
-        whole_text, index, count = self.report["before"] + self.report["text"], copied.index(self.corpus), max(len(self.steps), 1)
-        share, unknown = copied.word_share(whole_text, index, inside=self.prompt[-1:].isalpha())
-        run = copied.longest_copied(whole_text, index)
-        self.report = self.report | {
+    def piece(self) -> dict:
+        """What was written since the last piece."""
+        start, new = len(self.steps), self.writer.take()
+        self.steps += new
+        piece = {"from": start, "text": "".join(step.char for step in new), "loop": text.loop(self.text), "done": False}
+        return (piece if start else self.told | piece) | {"costs": text.packed([step.logits for step in new]) if new else ""}
+
+    def whole(self) -> dict:
+        """The whole text, and what is measured on it, on what stood there before included."""
+        piece, count = self.piece(), max(len(self.steps), 1)
+        read, index = self.told["before"] + self.text, copied.index(self.corpus)
+        share, unknown = copied.word_share(read, index, inside=self.told["prompt"][-1:].isalpha())
+        run = copied.longest_copied(read, index)
+        return self.told | {
+            "text": self.text,
+            "from": piece["from"],
+            "costs": piece["costs"],
+            "loop": piece["loop"],
             "done": True,
             "p": [round(step.p, 6) for step in self.steps],
             "entropy": [round(step.entropy, 4) for step in self.steps],
@@ -91,23 +100,20 @@ class _Sheet:
             "mean_entropy": round(sum(step.entropy for step in self.steps) / count, 4),
             "word_share": round(share, 4),
             "unknown_words": unknown[:40],
-            "copied": {"low": run.low, "high": run.high, "text": whole_text[run.start : run.start + run.low], "start": run.start},
+            "copied": {"low": run.low, "high": run.high, "text": read[run.start : run.start + run.low], "start": run.start},
         }
 
 
-async def _flow(sheets: list[_Sheet]) -> AsyncIterator[bool]:
-    """Ticks when there is something new to tell: at the first character at once, then about every 50 ms, until all sheets are done."""
+async def _flow(sheets: list[_Sheet]) -> AsyncIterator[list[dict]]:
+    """The sheets' pieces: the first character at once, then what came in 50 ms, and last the whole texts. Stops the writers when left."""
     first = True
     try:
-        while True:
-            done = all(sheet.writer.done for sheet in sheets)
-            new = [sheet.grow() for sheet in sheets]
-            if done:
-                return
-            if any(new):
+        while not all(sheet.writer.done for sheet in sheets):
+            if any(sheet.writer.steps for sheet in sheets):
                 first = False
-                yield True
+                yield [sheet.piece() for sheet in sheets]
             await asyncio.sleep(0.003 if first else EVERY)
+        yield [await asyncio.to_thread(sheet.whole) for sheet in sheets]
     finally:
         for sheet in sheets:
             sheet.writer.stop()
@@ -128,10 +134,11 @@ async def write(
     run: float,
     request: gr.Request,
 ) -> AsyncIterator[dict]:
-    """Streams a text: {"text", "done", ...}, at its end with p and entropy of each character and the measures.
+    """Streams a text in pieces {"from", "text", "costs", ...} every 50 ms; the last one, "done", has the whole text, p and entropy of
+    each character, and the measures.
 
     written: what stands after the prompt already; it goes on from there. pace: characters a second, 0 for all speed.
-    chunks: log probabilities of the whole vocabulary before each character, see core.text.packed.   run: returned as it is.
+    costs: log probabilities of the whole vocabulary before each character, see core.text.packed.   run: returned as it is.
     """
     net = await asyncio.to_thread(_net, corpus, epoch)
     clean, notes = text.readable(prompt, corpus)
@@ -143,13 +150,11 @@ async def write(
     writer = writers.write(net, clean, written=before, length=length, generator=generator, pace=pace, **knobs)
     mine[int(run or 0)] = writer
     told = {"run": run, "corpus": corpus, "epoch": str(epoch), "seed": seed, "method": method, "temperature": temperature}
-    sheet = _Sheet(writer, corpus, clean, told | {"prompt": clean, "before": before, "notes": notes})
+    sheet = _Sheet(writer, corpus, told | {"prompt": clean, "before": before, "notes": notes})
     try:
-        async with _closing(_flow([sheet])) as ticks:
-            async for _ in ticks:
-                yield sheet.report
-        await asyncio.to_thread(sheet.finish)
-        yield sheet.report
+        async with aclosing(_flow([sheet])) as flow:
+            async for (piece,) in flow:
+                yield piece | {"run": run}
     finally:
         if mine.get(int(run or 0)) is writer:
             del mine[int(run or 0)]
@@ -186,14 +191,10 @@ async def compare(
         told = {"corpus": corpus, "epoch": e, "temperature": t, "method": method, "prompt": clean, "before": "", "notes": notes}
         knobs = _knobs(t, method, k, share)
         writer = writers.write(net, clean, length=length, generator=runtime.generator(seed), **knobs)
-        sheets.append(_Sheet(writer, corpus, clean, told))
-    report = {"run": run, "what": what, "seed": seed}
-    async with _closing(_flow(sheets)) as ticks:
-        async for _ in ticks:
-            yield report | {"columns": [sheet.report for sheet in sheets], "done": False}
-    for sheet in sheets:
-        await asyncio.to_thread(sheet.finish)
-    yield report | {"columns": [sheet.report for sheet in sheets], "done": True}
+        sheets.append(_Sheet(writer, corpus, told))
+    async with aclosing(_flow(sheets)) as flow:
+        async for pieces in flow:
+            yield {"run": run, "what": what, "seed": seed, "columns": pieces, "done": all(piece["done"] for piece in pieces)}
 
 
 def next_char(prompt: str, corpus: str, epoch: str, temperature: float, method: str, k: int, share: float) -> dict:
@@ -210,7 +211,7 @@ def next_char(prompt: str, corpus: str, epoch: str, temperature: float, method: 
         "notes": notes,
         "entropy": round(step.entropy, 4),
         "next": [[net.vocabulary[i], round(float(p[i]), 6), round(float(q[i]), 6)] for i in (-p).argsort(kind="stable")],
-        "chunks": [text.packed([step.logits])],
+        "costs": text.packed([step.logits]),
     }
 
 
@@ -285,32 +286,34 @@ def build() -> ui.Built:
             figure = ui.component("writing", elem_id="write-figure")
             presets = ui.presets(PRESETS, NAME)
     ui.reading(FORMULA, REFERENCES, ui.code_of(text.reweight, text.choose, text._generate), "core/text.py")
-    # what has no place on the page: the answers on their way to the figure, what the figure asks for, and the run's number
+    # what has no place on the page: the answers' parts, and controls that only the API and the figure have
     report, columns, expected, info, heat = (gr.JSON(visible=False) for _ in range(5))
-    written, what = gr.Textbox("", visible=False), gr.Textbox("temperatures", visible=False)
-    run, side, tick = (ui.Number(0, visible=False) for _ in range(3))
+    written, what = gr.Textbox("", visible=False, label="written"), gr.Textbox("temperatures", visible=False, label="what")
+    run, tick, once = ui.Number(0, visible=False), ui.Number(0, visible=False), gr.Button(visible=False)
 
     given = {"prompt": prompt, "corpus": corpus, "epoch": epoch}
     knobs = {"temperature": temperature, "method": method, "k": k, "share": share}
-    size = {"length": length, "seed": seed}
-    flow = {"weight": ui.WRITE, "trigger_mode": "multiple"}
-    ui.endpoint([run.change], ui.handler(write), given | knobs | size | {"pace": pace, "written": written, "run": run}, [report], **flow)
-    ui.endpoint([side.change], ui.handler(compare), {"what": what} | given | knobs | size | {"run": side}, [columns], **flow)
+    texts = given | knobs | {"length": length, "seed": seed}
+    # the figure reads these streams itself: a piece every 50 ms through Gradio's components would keep the page busy
+    ui.endpoint([once.click], ui.handler(write), texts | {"pace": pace, "written": written, "run": run}, [report], weight=ui.WRITE)
+    ui.endpoint([once.click], ui.handler(compare), texts | {"what": what, "run": run}, [columns], weight=ui.WRITE)
     ui.endpoint([tick.change, prompt.input], ui.handler(next_char), given | knobs, [expected], weight=ui.LIGHT)
-    for json, topic in ((report, "write"), (columns, "columns"), (expected, "expected"), (info, "info")):
+    for json, topic in ((expected, "expected"), (info, "info")):
         json.change(None, [json], None, js=f"(told) => FoolForge.tell('write-{topic}', told)", api_visibility="private")
 
-    now = "Date.now()"
-    start.click(None, None, [written, run], js=f"() => ['', {now}]", api_visibility="private")
-    more.click(None, None, [written, run], js=f"() => [FoolForge.written(), {now}]", api_visibility="private")
-    figure.whatif(None, None, [written, run], js=f"() => [FoolForge.wish, {now}]", api_visibility="private")
-    dice = "Math.floor(Math.random() * 1e6)"
-    again.click(None, None, [seed, written, run], js=f"() => [{dice}, '', {now}]", api_visibility="private")
+    values = [*texts.values(), pace]
+    go = "(...values) => FoolForge.tell('write-go', {values, written: %s})"
+    start.click(None, values, None, js=go % "''", api_visibility="private")
+    more.click(None, values, None, js=go % "null", api_visibility="private")
+    figure.whatif(None, values, None, js=go % "FoolForge.wish", api_visibility="private")
+    dice = f"(...values) => {{ values[8] = Math.floor(Math.random() * 1e6); ({go % repr('')})(...values); return values[8]; }}"
+    again.click(None, values, [seed], js=dice, api_visibility="private")
     for button, name in ((by_temperature, "temperatures"), (by_epoch, "epochs")):
-        button.click(None, None, [what, side], js=f"() => [{say(name)}, {now}]", api_visibility="private")
-    figure.heat(None, None, [heat], js="() => FoolForge.heat", api_visibility="private")
-    ui.plumbing(heat.change, tune, {"heat": heat}, [])
-    ui.plumbing(stop.click, halt, {}, [])
+        aside = f"(...values) => FoolForge.tell('write-aside', {{values, what: {say(name)}}})"
+        button.click(None, values, None, js=aside, api_visibility="private")
+    stop.click(None, None, None, js="() => FoolForge.tell('write-halt')", api_visibility="private")
+    ui.plumbing(once.click, tune, {"heat": heat}, [])
+    ui.plumbing(once.click, halt, {}, [])
     note = "(temperature, method, k, share) => FoolForge.tell('write-knobs', {temperature, method, k, share})"
     for control in (temperature, method, k, share):
         control.change(None, [temperature, method, k, share], None, js=note, trigger_mode="multiple", api_visibility="private")
@@ -321,12 +324,11 @@ def build() -> ui.Built:
     settled = [*named, info, tick]
     for control in (corpus, epoch):
         ui.plumbing(control.input, settle, follow, settled)
-    for button, values in zip(presets, PRESETS.values(), strict=True):
-        js = f"() => {say([*values])}"
+    for button, preset in zip(presets, PRESETS.values(), strict=True):
+        js = f"() => {say([*preset])}"
         chosen = button.click(None, None, [corpus, epoch, prompt, temperature, method, length], js=js, api_visibility="private")
-        ui.plumbing(chosen.then, settle, follow, settled).then(
-            None, None, [written, run], js=f"() => ['', {now}]", api_visibility="private"
-        )
+        settling = ui.plumbing(chosen.then, settle, follow, settled)
+        settling.then(None, values, None, js=go % "''", api_visibility="private")
     fields = [
         ui.Field("corpus", corpus, DEFAULT["corpus"], ui.one_of(text.CORPORA)),
         ui.Field("epoch", epoch, DEFAULT["epoch"], ui.one_of(text.POINTS)),

@@ -1,15 +1,19 @@
 // Text in the making. Every written character carries the net's whole distribution, so that pointing at one, or dragging the temperature,
-// needs no request. What arrives: told by the page as FoolForge events write-write, write-columns, write-expected, write-info, write-knobs.
+// needs no request. The page tells, as FoolForge events: write-go, write-aside, write-halt, write-info, write-expected, write-knobs.
 const F = FoolForge, root = element.querySelector(".writing"), $ = (selector) => root.querySelector(selector);
-const SHOWN = 15, WINDOW = 40, reducedTo = (n, digits) => n.toLocaleString(info?.rtl ? "fa" : "en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
+const SHOWN = 15, WINDOW = 40, formats = {};
+const reducedTo = (n, digits) => {
+  const language = info?.rtl ? "fa" : "en";
+  return (formats[language + digits] ??= new Intl.NumberFormat(language, { maximumFractionDigits: digits, minimumFractionDigits: digits })).format(n);
+};
 let info = null, expected = null, knobs = { temperature: 0.8, method: "stochastic", k: 5, share: 0.9 };
-let run = 0, side = 0, keep = null, main = null, many = [], hover = null, held = null, pending = false, sent = 0, timer = null;
+let run = 0, keep = null, main = null, many = [], hover = null, held = null, pending = false, sent = 0, timer = null, charted = 0, later = null;
 const word = (name, value) => (info?.words[name] ?? "").replace("{}", value ?? "").replace("{}", "");
 const percent = (p) => (p >= 0.9995 ? reducedTo(100, 0) : p >= 0.0995 ? reducedTo(100 * p, 0) : p >= 0.001 ? reducedTo(100 * p, 1) : p > 0 ? "< " + reducedTo(0.1, 1) : reducedTo(0, 0)) + (info?.rtl ? "٪" : " %");
 
 // a sheet: the characters {char, costs (Uint16 per class) or null, p, h} and their spans in `box`
 function sheet(box) {
-  return { box, chars: [], spans: [], prompt: 0, chunks: 0, length: 0, lines: null, line: null, sums: [[0, 0]] };
+  return { box, chars: [], spans: [], before: 0, lines: null, line: null, sums: [[0, 0]] };
 }
 function clear(s) {
   s.box.replaceChildren();
@@ -17,11 +21,12 @@ function clear(s) {
   s.lines.className = info.rtl ? "verse" : "prose";
   s.lines.dir = info.rtl ? "rtl" : "ltr";
   s.box.append(s.lines);
-  Object.assign(s, { chars: [], spans: [], chunks: 0, length: 0, line: null, sums: [[0, 0]] });
+  Object.assign(s, { chars: [], spans: [], before: 0, line: null, sums: [[0, 0]] });
 }
+// core.text.packed: a row of uint16 per character, filled up to 6 bytes
 function decode(base64) {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  return new Uint16Array(bytes.buffer);
+  const V = info.vocabulary.length, stride = 6 * Math.ceil(V / 3), bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  return Array.from({ length: bytes.length / stride }, (_, i) => new Uint16Array(bytes.buffer, i * stride, V));
 }
 const natural = (costs) => Array.from(costs, (c) => (-c / 65535) * info.nats); // log p
 function measured(char, costs) {
@@ -62,18 +67,15 @@ function add(s, characters, prompt = false) {
 }
 const written = (s) => s ? s.chars.map((c) => c.char).join("") : "";
 
-function grow(s, report) {
-  const low = s.box.scrollHeight - s.box.scrollTop - s.box.clientHeight < 60, V = info.vocabulary.length, fresh = [];
-  for (; s.chunks < report.chunks.length; s.chunks++) {
-    const costs = decode(report.chunks[s.chunks]);
-    for (let i = 0; i < costs.length; i += V) fresh.push(measured(report.text[s.length++], costs.subarray(i, i + V)));
-  }
+function grow(s, piece) {
+  const low = s.box.scrollHeight - s.box.scrollTop - s.box.clientHeight < 60;
+  const fresh = decode(piece.costs).map((costs, i) => measured(piece.text[piece.done ? piece.from + i : i], costs));
   add(s, fresh);
-  mark(s, report);
+  mark(s, piece);
   if (low && fresh.length) s.box.scrollTop = s.box.scrollHeight;
 }
 function mark(s, report) {
-  const before = report.before.length;
+  const before = s.before;
   if (report.loop) {
     const [start, period] = report.loop;
     for (let i = before + start; i < s.spans.length; i++) {
@@ -86,26 +88,24 @@ function mark(s, report) {
 }
 const length = ({ low, high }) => (low === high ? reducedTo(low, 0) : `${reducedTo(low, 0)} ${word("to")} ${reducedTo(high, 0)}`);
 
+function begin(report) {
+  main = sheet($(".paper"));
+  clear(main);
+  hover = held = null;
+  add(main, Array.from(report.prompt, (char) => ({ char })), true);
+  const kept = keep && keep.map((c) => c.char).join("") === report.before ? keep : Array.from(report.before, (char) => measured(char, null));
+  add(main, kept);
+  main.before = report.before.length;
+  keep = null;
+  $(".notes").textContent = report.notes.join(" ");
+  $(".found").replaceChildren();
+  for (const name of ["share", "copied"]) $(".facts ." + name).textContent = "–";
+  view("one");
+  main.box.scrollTop = main.box.scrollHeight;
+}
 function receive(report) {
-  if (!report || !info || report.run < run) return;
-  if (report.corpus !== info.corpus) return;
-  if (report.run > run || !main) {
-    run = report.run;
-    root.dataset.run = run;
-    main = sheet($(".paper"));
-    clear(main);
-    hover = held = null;
-    add(main, Array.from(report.prompt, (char) => ({ char })), true);
-    const kept = keep && keep.map((c) => c.char).join("") === report.before ? keep : Array.from(report.before, (char) => measured(char, null));
-    add(main, kept);
-    keep = null;
-    $(".notes").textContent = report.notes.join(" ");
-    $(".found").replaceChildren();
-    for (const name of ["share", "copied"]) $(".facts ." + name).textContent = "–";
-    view("one");
-    main.box.scrollTop = main.box.scrollHeight;
-  }
-  main.report = report;
+  if (report.from === 0) begin(report);
+  main.report = { ...main.report, ...report };
   grow(main, report);
   root.dataset.state = report.done ? "ready" : "writing";
   root.dataset.count = main.chars.length;
@@ -130,15 +130,13 @@ function say() {
   const state = root.dataset.state, r = main?.report;
   $(".status").textContent = state === "reading" ? word("reading")
     : r?.loop && state !== "empty" ? word("loop", reducedTo(r.loop[1], 0))
-    : state === "writing" ? word("writing") : r?.done ? `${r.corpus === "shahnameh" ? "" : "T = "}${reducedTo(r.temperature, 2)} · ${reducedTo(main.chars.length, 0)} ${word("written")}` : word("begin");
+    : state === "writing" ? word("writing") : r?.done ? `${r.corpus === "shahnameh" ? "" : "T = "}${reducedTo(r.method === "greedy" ? 0 : knobs.temperature, 2)} · ${reducedTo(main.chars.length, 0)} ${word("written")}` : word("begin");
 }
 function view(which) {
   root.dataset.view = which;
 }
 function columns(report) {
-  if (!report || !info || report.run < side || report.columns[0].corpus !== info.corpus) return;
-  if (report.run > side) {
-    side = report.run;
+  if (report.columns.length !== many.length || many.fresh) {
     hover = held = null;
     const area = $(".columns");
     area.replaceChildren();
@@ -155,6 +153,7 @@ function columns(report) {
       s.foot = foot;
       return s;
     });
+    many.fresh = false;
     $(".notes").textContent = report.columns[0].notes.join(" ");
     view("many");
   }
@@ -246,7 +245,9 @@ function paint() {
     $(".facts .count").textContent = reducedTo(main.chars.length, 0);
     $(".facts .bits").textContent = known ? reducedTo(bits / known, 2) : "–";
     $(".facts .entropy").textContent = known ? reducedTo(h / known, 2) : "–";
-    running(at);
+    const rest = 200 - (performance.now() - charted);
+    if (rest <= 0 || root.dataset.state !== "writing") running(at);
+    else later = later ?? setTimeout(() => { later = null; draw(); }, rest);
   }
   root.dataset.painted = Number(root.dataset.painted ?? 0) + 1;
 }
@@ -268,6 +269,7 @@ function chart(box, { series, xs, top, ticks, dot, unit = (v) => reducedTo(v, 0)
   box.innerHTML = `<svg viewBox="0 0 ${width} ${height}" direction="ltr">${out.join("")}</svg>`;
 }
 function running(at) {
+  charted = performance.now();
   const n = main.chars.length, step = Math.max(1, Math.floor(n / 240)), cost = [], entropy = [];
   for (let i = Math.min(WINDOW, n); i <= n; i += step) {
     const from = Math.max(0, i - WINDOW), [a, b] = [main.sums[from], main.sums[i]];
@@ -340,8 +342,7 @@ function turned(next) {
   const tell = () => {
     timer = null;
     sent = performance.now();
-    F.heat = { run, temperature: knobs.temperature, method: knobs.method };
-    trigger("heat");
+    post("/run/predict", "tune", [{ run, temperature: knobs.temperature, method: knobs.method }]).catch(() => {}); // the stream tells of a lost server
   };
   if (performance.now() - sent > 60) tell();
   else timer = timer ?? setTimeout(tell, 60);
@@ -376,13 +377,71 @@ F.hear("write-info", (told) => {
 });
 F.hear("write-expected", (told) => {
   if (!told || told.corpus !== info?.corpus) return;
-  expected = decode(told.chunks[0]);
+  [expected] = decode(told.costs);
   root.dataset.expected = told.epoch;
   if (!main) $(".notes").textContent = told.notes.join(" ");
   draw();
 });
-F.hear("write-write", receive);
-F.hear("write-columns", columns);
-F.hear("busy", (what) => { if (what === "write" && info) { root.dataset.state = "reading"; say(); } });
-F.hear("idle", (what) => { if (what === "write" && root.dataset.state === "reading") { root.dataset.state = "ready"; say(); } });
+
+// A stream of an endpoint, read here: a piece every 50 ms through the page's components would keep the page busy. Each run is a session of
+// its own, so that closing its stream, or the page, ends its writer on the server.
+const config = window.gradio_config, root_url = config.root.replace(/\/$/, "") + (config.api_prefix ?? "/gradio_api"), key = crypto.getRandomValues(new Uint32Array(3)).join("x");
+const call = (name) => config.dependencies.find((d) => d.api_name === name).id;
+const post = (path, name, data) => fetch(root_url + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ data, fn_index: call(name), session_hash: key + run, event_data: null, trigger_id: null }) });
+let source = null;
+function fail(sentence) {
+  source?.close();
+  source = null;
+  root.dataset.state = "failed";
+  const plain = new DOMParser().parseFromString(sentence, "text/html").body.textContent;
+  $(".status").textContent = plain;
+}
+function end() {
+  source?.close();
+  if (source) post("/run/predict", "halt", []).catch(() => {});
+  source = null;
+}
+async function begin_run(name, values, told) {
+  end();
+  run = Math.max(Date.now(), run + 1);
+  const mine = run;
+  root.dataset.state = "reading";
+  root.dataset.run = run;
+  say();
+  try {
+    const joined = await post("/queue/join", name, [...values, run]);
+    if (mine !== run) return;
+    if (!joined.ok) return fail((await joined.json()).detail ?? "The server did not take the text; please try again.");
+    const stream = (source = new EventSource(`${root_url}/queue/data?session_hash=${key + run}`));
+    stream.onmessage = ({ data }) => {
+      const message = JSON.parse(data), { msg, output } = message;
+      if (mine !== run || (msg !== "process_generating" && msg !== "process_completed" && msg !== "close_stream")) return;
+      if (msg === "close_stream") return stream.close();
+      if (message.success === false) return fail(output.error ?? "Something went wrong on the server; please try again.");
+      let [piece] = output.data;
+      if (Array.isArray(piece)) piece = piece.find(([what, path]) => what === "replace" && path.length === 0)?.[2]; // later answers come as changes
+      if (piece && !(msg === "process_completed" && root.dataset.done === String(mine))) told(piece);
+      if (piece?.done) root.dataset.done = mine;
+      if (msg === "process_completed") { stream.close(); source = null; }
+    };
+    stream.onerror = () => { if (stream === source) fail("The connection to the server broke off; what was written stays here."); };
+  } catch {
+    if (mine === run) fail("The server cannot be reached; what was written stays here.");
+  }
+}
+F.hear("write-go", ({ values, written: text }) => {
+  if (!info) return;
+  if (text === null) text = F.written();
+  begin_run("write", [...values.slice(0, 9), values[9], text], receive);
+});
+F.hear("write-aside", ({ values, what }) => {
+  if (!info) return;
+  many.fresh = true;
+  root.dataset.compared = "";
+  begin_run("compare", [...values.slice(0, 9), what], columns);
+});
+F.hear("write-halt", () => {
+  if (root.dataset.view === "many" && source) { end(); root.dataset.state = "ready"; return void ($(".status").textContent = ""); }
+  if (source) post("/run/predict", "halt", []).catch(() => fail("The server cannot be reached; what was written stays here."));
+});
 new ResizeObserver(() => { if (info) { sweep(); draw(); } }).observe($(".charts"));
