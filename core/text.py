@@ -370,5 +370,6 @@ def _packed(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
 
 def _temperature(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        raise UserError(f"The temperature was {shown(value)!r}; give a number from 0 up (0 always takes the likeliest character).")
+        given = f"{value:.10g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else repr(shown(value))
+        raise UserError(f"The temperature was {given}; give a number from 0 up (0 always takes the likeliest character).")
     return float(value)

@@ -48,8 +48,6 @@ _running: dict[str, dict[int, writers.Writer]] = {}  # by visitor, then by run; 
 def _knobs(temperature: float, method: str, k: int, share: float) -> dict[str, Any]:
     """The page's controls as core.text takes them."""
     choice("method", method, METHODS)
-    if not isinstance(temperature, (int, float)) or isinstance(temperature, bool) or not temperature >= 0:
-        number("The temperature", temperature, 0, 1e9)
     return {
         "temperature": 0.0 if method == "greedy" else temperature,
         "top_k": k if method == "top-k" else None,

@@ -18,15 +18,18 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from core.text import CORPORA, CharLSTM, char_lstm
-from training import cards, data
+from core import copied
+from core.text import CORPORA, CharLSTM, char_lstm, choose, stepper
+from training import cards, data, ngram
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 POINTS = {"@epoch1": 1 / 60, "@epoch20": 1 / 3, "": 1.0}
 FALL = 0.6  # the share of the training over which the rate falls to zero
 WARM_UP = 40  # updates
+TEMPERATURES, TEXTS, LENGTH = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0), 4, 500  # of the sweep
 DECAY = 0.995  # of the running average of the weights
 RECIPES = {  # epochs; B streams; T characters; rate; dropout: of embeddings, between layers, before the read-out, of recurrent weights
     "nietzsche": {"epochs": 20, "B": 32, "T": 64, "rate": 6e-3, "drop": (0.05, 0.3, 0.3, 0.25), "weight_decay": 0.02},
@@ -91,10 +94,48 @@ def ship(
         data=data.TEXTS[corpus].told,
         epochs=seen,
         metrics={"held_out_bits_per_character": round(measured, 4), "held_out_characters": len(held_out)},
-        recipe={name: value for name, value in vars(options).items() if name not in ("corpus", "probe", "minutes")},
+        recipe={name: value for name, value in vars(options).items() if name not in ("corpus", "probe", "minutes", "measure")},
         curve=curve,
     )
     return measured
+
+
+def sweep(net: CharLSTM, corpus: str) -> dict:
+    """Share of dictionary words and longest copied run (exact) of texts written at each temperature, mean over TEXTS texts."""
+    step, training, index, points = stepper(net), data.text(corpus)[0], copied.index(corpus, cards.WEIGHTS), []
+    rows = [(T, torch.Generator().manual_seed(seed)) for T in TEMPERATURES for seed in range(TEXTS)]
+    prompt, state = CORPORA[corpus].prompt, step.start(len(rows))
+    for character in prompt:
+        logits, state = step(torch.full((len(rows),), net.vocabulary.index(character)), state)
+    written, costs = [""] * len(rows), [0.0] * len(rows)
+    for _ in range(LENGTH):
+        places = []
+        for row, (T, generator) in enumerate(rows):
+            u = float(torch.rand((), generator=generator, dtype=torch.float64))
+            place, chosen = choose(logits[row], net.vocabulary, u, temperature=T)
+            written[row], costs[row] = written[row] + chosen.char, costs[row] - math.log2(chosen.p)
+            places.append(place)
+        logits, state = step(torch.tensor(places), state)
+    for k, T in enumerate(TEMPERATURES):
+        texts, spent = (part[k * TEXTS : (k + 1) * TEXTS] for part in (written, costs))
+        share = sum(copied.word_share(text, index, inside=prompt[-1].isalpha())[0] for text in texts) / TEXTS
+        run = sum(copied.exactly(text, training).low for text in texts) / TEXTS
+        point = {"temperature": T, "word_share": round(share, 4), "copied": round(run, 2)}
+        points.append(point | {"bits_per_character": round(sum(spent) / TEXTS / LENGTH, 4)})
+    return {"texts": TEXTS, "length": LENGTH, "prompt": prompt, "points": points}
+
+
+def measure(corpus: str) -> None:
+    """Adds to the cards of a corpus' nets what is measured on the finished weights: the sweep, and what an n-gram of order 5 reaches."""
+    order_5 = ngram.bits(*data.text(corpus), len(CORPORA[corpus].vocabulary))
+    for point in POINTS:
+        path = cards.WEIGHTS / f"{corpus}-lstm{point}.json"
+        card = json.loads(path.read_text(encoding="utf-8"))
+        weights = {name: value.float() for name, value in load_file(path.with_suffix(".safetensors")).items()}
+        card["metrics"]["order_5_back_off_bits_per_character"] = round(order_5, 4)
+        card["sweep"] = sweep(rounded(weights, corpus), corpus)
+        path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"{path.name}: order 5 {order_5:.4f}; {card['sweep']['points']}", flush=True)
 
 
 def main() -> None:
@@ -105,12 +146,16 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind)
     parser.add_argument("--drop", type=float, nargs=4)
     parser.add_argument("--probe", type=int, default=0, help="stop after so many updates, write nothing")
+    parser.add_argument("--measure", action="store_true", help="do not train: only add the measures to the cards")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long; the same command goes on from there")
     options = parser.parse_args()
     for name, value in RECIPES[options.corpus].items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    train(options)
+    if options.measure:
+        measure(options.corpus)
+    else:
+        train(options)
 
 
 def train(options: argparse.Namespace) -> None:
@@ -182,6 +227,8 @@ def train(options: argparse.Namespace) -> None:
             stored = time.time()
             if over:
                 return
+    if not options.probe:
+        measure(corpus)
     print("over", flush=True)
 
 

@@ -72,7 +72,7 @@ function grow(s, piece) {
   const fresh = decode(piece.costs).map((costs, i) => measured(piece.text[piece.done ? piece.from + i : i], costs));
   add(s, fresh);
   mark(s, piece);
-  if (low && fresh.length) s.box.scrollTop = s.box.scrollHeight;
+  if (low && fresh.length && s === main) s.box.scrollTop = s.box.scrollHeight;
 }
 function mark(s, report) {
   const before = s.before;
@@ -262,7 +262,7 @@ function chart(box, { series, xs, top, ticks, dot, unit = (v) => reducedTo(v, 0)
   const [low, high] = xs, X = (v) => left + ((v - low) / (high - low || 1)) * (width - left - right), Y = (v) => height - bottom - (Math.min(v, top) / top) * (height - bottom - 8);
   const text = (x, y, words, anchor) => `<text x="${x}" y="${y}" text-anchor="${anchor}" fill="${soft}" font-size="12" font-family="system-ui, sans-serif">${words}</text>`;
   const out = [0, 0.5, 1].map((s) => `<line x1="${left}" x2="${width - right}" y1="${Y(s * top)}" y2="${Y(s * top)}" stroke="${line}"/>` + text(left - 5, Y(s * top) + 4, unit(s * top), "end"));
-  for (const t of ticks) out.push(text(X(t), height - 4, reducedTo(t, Number.isInteger(t) ? 0 : 1), "middle"));
+  for (const t of ticks) out.push(text(X(t), height - 4, reducedTo(t, Number.isInteger(t) ? 0 : 1), t === high ? "end" : "middle"));
   for (const { points, color, dash = "" } of series) out.push(`<polyline points="${points.map(([x, y]) => `${X(x).toFixed(1)},${Y(y).toFixed(1)}`).join(" ")}" fill="none" stroke="${color}" stroke-width="2" stroke-dasharray="${dash}" stroke-linejoin="round"/>`);
   if (at !== undefined) out.push(`<line x1="${X(at)}" x2="${X(at)}" y1="8" y2="${height - bottom}" stroke="${ink}"/>`);
   if (dot) out.push(`<circle cx="${X(dot[0])}" cy="${Y(dot[1])}" r="5" fill="#d9480f" stroke="${ink}"/>`);
