@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 
 from core import copied, runtime, text, writers, zoo
-from core.checks import choice, number, whole
+from core.checks import choice, whole
 from demos import ui
 from demos.write_words import METHODS, PRESETS, TEMPERATURES, labels_of, words_of
 
@@ -220,10 +220,12 @@ def tune(heat: dict, request: gr.Request) -> None:
         writer.temperature = _knobs(heat["temperature"], heat["method"], 1, 1)["temperature"]
 
 
-def halt(request: gr.Request) -> None:
-    """Ends the visitor's text within a step; what was written stays and is measured."""
-    for writer in list(_running.get(str(request.session_hash), {}).values()):
+def halt(request: gr.Request) -> dict:
+    """Ends the visitor's text within a step; what was written stays and is measured. {"stopped": how many were being written}"""
+    mine = list(_running.get(str(request.session_hash), {}).values())
+    for writer in mine:
         writer.stop()
+    return {"stopped": len(mine)}
 
 
 def settle(corpus: str, epoch: str, prompt: str, tick: float) -> tuple:
@@ -285,7 +287,7 @@ def build() -> ui.Built:
             presets = ui.presets(PRESETS, NAME)
     ui.reading(FORMULA, REFERENCES, ui.code_of(text.reweight, text.choose, text._generate), "core/text.py")
     # what has no place on the page: the answers' parts, and controls that only the API and the figure have
-    report, columns, expected, info, heat = (gr.JSON(visible=False) for _ in range(5))
+    report, columns, expected, info, heat, halted = (gr.JSON(visible=False) for _ in range(6))
     written, what = gr.Textbox("", visible=False, label="written"), gr.Textbox("temperatures", visible=False, label="what")
     run, tick, once = ui.Number(0, visible=False), ui.Number(0, visible=False), gr.Button(visible=False)
 
@@ -311,7 +313,7 @@ def build() -> ui.Built:
         button.click(None, values, None, js=aside, api_visibility="private")
     stop.click(None, None, None, js="() => FoolForge.tell('write-halt')", api_visibility="private")
     ui.plumbing(once.click, tune, {"heat": heat}, [])
-    ui.plumbing(once.click, halt, {}, [])
+    ui.plumbing(once.click, halt, {}, [halted])
     note = "(temperature, method, k, share) => FoolForge.tell('write-knobs', {temperature, method, k, share})"
     for control in (temperature, method, k, share):
         control.change(None, [temperature, method, k, share], None, js=note, trigger_mode="multiple", api_visibility="private")

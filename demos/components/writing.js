@@ -388,6 +388,7 @@ F.hear("write-expected", (told) => {
 const config = window.gradio_config, root_url = config.root.replace(/\/$/, "") + (config.api_prefix ?? "/gradio_api"), key = crypto.getRandomValues(new Uint32Array(3)).join("x");
 const call = (name) => config.dependencies.find((d) => d.api_name === name).id;
 const post = (path, name, data) => fetch(root_url + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ data, fn_index: call(name), session_hash: key + run, event_data: null, trigger_id: null }) });
+F.session = () => key + run;
 let source = null;
 function fail(sentence) {
   source?.close();
