@@ -24,7 +24,6 @@ from collections.abc import Callable
 
 import httpx
 import torch
-from torch import nn
 
 from benchmarks.serving import percentile, serve, table
 from core import text, writers, zoo
