@@ -274,15 +274,17 @@ class Stepper:
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        (h, c), H = state, self.H
-        h, c = h.clone(), c.clone()
+        H = self.H
+        h, c = (part.numpy().copy() for part in state)  # numpy between the products: a call costs a tenth of what it costs in torch
         for layer in (0, 1):
             here = slice(layer * H, (layer + 1) * H)
-            z = self.second(h) if layer else self.first(h[:, :H].contiguous()) + self.table[ids]
-            i, f, o = z[:, : 3 * H].sigmoid().chunk(3, 1)
-            c[:, here] = f * c[:, here] + i * z[:, 3 * H :].tanh()
-            h[:, here] = o * c[:, here].tanh()
-        return self.last(h[:, H:].contiguous()), (h, c)
+            z = self.second(torch.from_numpy(h)) if layer else self.first(torch.from_numpy(h[:, :H].copy())) + self.table[ids]
+            z = z.numpy()
+            with np.errstate(over="ignore"):  # exp(-z) = infinity is the sigmoid 0
+                i, f, o = np.split(1 / (1 + np.exp(-z[:, : 3 * H])), 3, axis=1)
+            c[:, here] = f * c[:, here] + i * np.tanh(z[:, 3 * H :])
+            h[:, here] = o * np.tanh(c[:, here])
+        return self.last(torch.from_numpy(h[:, H:].copy())), (torch.from_numpy(h), torch.from_numpy(c))
 
 
 def readable(prompt: object, corpus: str) -> tuple[str, list[str]]:

@@ -358,7 +358,7 @@ def test_the_browser_s_code_holds_the_probabilities():
     logits = [torch.randn(65, generator=seeded(i)) * 3 for i in range(4)]
     code = text.packed(logits)
     assert code == text.packed(logits[:1]) + text.packed(logits[1:])
-    rows = np.frombuffer(base64.b64decode(code), "<u2").reshape(4, -1)[:, :65]
+    rows = np.frombuffer(base64.b64decode(code), "<u2").reshape(4, -1)[:, :65].astype(float)
     truth = softmax(torch.stack(logits).double().numpy(), axis=1)
     np.testing.assert_allclose(np.exp(-rows / 65535 * text.NATS), np.maximum(truth, math.exp(-text.NATS)), rtol=2.5e-4)
 
