@@ -23,9 +23,9 @@ import argparse  # noqa: E402
 
 import gradio as gr  # noqa: E402
 
-from demos import compute, fgsm, one_pixel, ui  # noqa: E402
+from demos import compute, fgsm, one_pixel, ui, write  # noqa: E402
 
-TABS = (fgsm, one_pixel)
+TABS = (fgsm, one_pixel, write)
 
 
 def opened(request: gr.Request) -> list:
@@ -42,14 +42,16 @@ def opened(request: gr.Request) -> list:
 BUILT: dict[str, ui.Built] = {}
 
 with gr.Blocks(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
-    gr.Markdown("# Fool & Forge", elem_classes="ff-head")
+    head = gr.Markdown("# Fool & Forge", elem_classes="ff-head")
     with gr.Tabs() as tabs:
         for module in TABS:
             with gr.Tab(module.TITLE, id=module.NAME) as tab:
                 BUILT[module.NAME] = module.build()
             tab.select(None, None, None, js=f"() => FoolForge.open({ui.js(module.NAME)})", api_visibility="private")
     controls = [field.control for built in BUILT.values() for field in built.fields]
-    loaded = demo.load(opened, None, [tabs, *controls], api_visibility="private", queue=False, show_progress="hidden")
+    # show_progress_on: else every later event copies all parts of the page at each of its answers, because they stand inside `tabs`
+    hidden = {"api_visibility": "private", "queue": False, "show_progress": "hidden", "show_progress_on": head}
+    loaded = demo.load(opened, None, [tabs, *controls], **hidden)
     for name, built in BUILT.items():
         built.start(loaded.then)
         ui.remember(name, built.fields, loaded)

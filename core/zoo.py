@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core import classifiers, runtime
+from core import classifiers, runtime, text
 from core.checks import UserError, choice
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
@@ -90,6 +90,16 @@ MODELS: dict[str, Spec] = {
             available=functools.partial(classifiers.torchvision_available, name),
         )
         for name, title in (("resnet50", "ResNet-50"), ("googlenet", "GoogLeNet, the panda figure's net"), ("vgg16", "VGG-16"))
+    },
+    **{
+        f"{corpus}-lstm{ending}": Spec(
+            build=functools.partial(text.char_lstm, corpus),
+            title=f"LSTM on {text.CORPORA[corpus].title}, epoch {epoch}",
+            file=f"{corpus}-lstm{ending}.safetensors",
+            remake=f"python -m training.lstm {corpus}",
+        )
+        for corpus in text.CORPORA
+        for epoch, ending in text.POINTS.items()
     },
 }
 
@@ -173,6 +183,15 @@ def _weights(name: str, spec: Spec) -> Path:
     if hashlib.sha256(path.read_bytes()).hexdigest() != told:
         raise UserError(f"weights/{spec.file} is not the file its card describes; make both again: {spec.remake}")
     return path
+
+
+def card(name: str) -> dict:
+    """What the card of a model tells. UserError that names the remedy if there is none."""
+    row = spec(name)
+    path = (WEIGHTS / row.file).with_suffix(".json")
+    if not row.file or not path.exists():
+        raise UserError(f"{name} has no card here; make it: {row.remake}")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def predictions(logits: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ in another process or on another machine. It reaches the page only through `hand
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import html
@@ -15,7 +16,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ from demos import compute
 
 log = logging.getLogger("fool_forge")
 COMPONENTS = Path(__file__).parent / "components"
-# queues: sweeps of about a second, answers of some milliseconds, searches of minutes. They let many in: core.turns says who computes
-HEAVY, LIGHT, LONG = "heavy", "light", "long"
-LIMITS = {HEAVY: 128, LIGHT: 8, LONG: 64}
+# queues: sweeps of about a second, answers of some milliseconds, searches of minutes, texts, which wait more than they work. They let many
+# in: core.turns says who computes
+HEAVY, LIGHT, LONG, WRITE = "heavy", "light", "long", "write"
+LIMITS = {HEAVY: 128, LIGHT: 8, LONG: 64, WRITE: 64}
 THREADS = sum(LIMITS.values()) + 40  # whoever waits for its turn holds one
 
 
@@ -122,6 +124,19 @@ def handler(fn: Callable) -> Callable:
                 raise _for_people(error) from None
 
         return stream
+
+    if inspect.isasyncgenfunction(fn):
+
+        @functools.wraps(fn)
+        async def flow(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            try:
+                async with contextlib.aclosing(inner(*args, **kwargs)) as steps:  # so that its `finally` runs when the visitor is gone
+                    async for step in steps:
+                        yield step
+            except Exception as error:
+                raise _for_people(error) from None
+
+        return flow
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -238,7 +253,15 @@ def component(name: str, value: Any = None, **props: Any) -> gr.HTML:
 
 
 def endpoint(
-    triggers: list, fn: Callable, inputs: dict[str, Any], outputs: list, *, weight: str, name: str = "", public: bool = True
+    triggers: list,
+    fn: Callable,
+    inputs: dict[str, Any],
+    outputs: list,
+    *,
+    weight: str,
+    name: str = "",
+    public: bool = True,
+    trigger_mode: str = "always_last",
 ) -> gr.events.Dependency:
     """An action of a tab, in the queue of its weight; its name in the API is the function's, or `name`."""
     name = name or fn.__name__
@@ -251,7 +274,7 @@ def endpoint(
         api_name=name,
         api_visibility="public" if public else "private",
         show_progress="hidden",
-        trigger_mode="always_last",
+        trigger_mode=trigger_mode,
         concurrency_id=weight,
         concurrency_limit=LIMITS[weight],
     )
@@ -265,6 +288,7 @@ def plumbing(trigger: Callable, fn: Callable, inputs: dict[str, Any], outputs: l
         outputs=outputs,
         queue=False,
         show_progress="hidden",
+        show_progress_on=outputs[0] if outputs else None,  # each part named here costs the page time at every later answer
         trigger_mode="always_last",
         api_visibility="private",
     )
@@ -337,6 +361,17 @@ def between(low: int, high: int) -> Callable[[str], int]:
         if not low <= int(text) <= high:
             raise ValueError(text)
         return int(text)
+
+    return read
+
+
+def real(low: float, high: float) -> Callable[[str], float]:
+    """Reads a number in [low, high]."""
+
+    def read(text: str) -> float:
+        if not low <= float(text) <= high:
+            raise ValueError(text)
+        return float(text)
 
     return read
 

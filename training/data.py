@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from core import samples
+from core.checks import UserError
 from core.samples import DATA
+from core.text import CORPORA
 
 
 def mnist(train: bool) -> tuple[Tensor, Tensor]:
@@ -29,3 +33,47 @@ def cifar10(train: bool) -> tuple[Tensor, Tensor, str]:
         data = CIFAR10(DATA, train=train, download=True)
         return torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(data.targets), "original"
     return *samples.cifar10_packed(train), "JPEG quality 75, 4:2:0"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A corpus: its file in data/text/, and what the card of a net tells about it."""
+
+    file: str
+    told: str
+
+
+TEXTS = {
+    "nietzsche": Text(
+        "nietzsche.txt",
+        "Nietzsche in English (Project Gutenberg, lower-cased; the corpus of the Keras LSTM example), public domain, 600,893 characters; "
+        "the last tenth is held out. Known faults: lines broken as in print, page numbers of footnotes, a handful of accented letters",
+    ),
+    "shakespeare": Text(
+        "tinyshakespeare.txt",
+        "Tiny Shakespeare (parts of the plays; the corpus of char-rnn), public domain, 1,115,394 characters; the last tenth is held out. "
+        "Known faults: some plays only, no stage directions",
+    ),
+    "shahnameh": Text(
+        "shahnameh.txt",
+        "Ferdowsi, Shahnameh (public domain; a digitisation under CC BY 4.0), 49,610 couplets, one hemistich a line, 2,561,749 characters; "
+        "the last tenth is held out. Known faults: no zero-width non-joiners, vowel signs here and there",
+    ),
+}
+HELD_OUT = 0.1
+
+
+def text(corpus: str) -> tuple[str, str]:
+    """The corpus cut in two: the first nine tenths for training, the last tenth held out."""
+    path = DATA / "text" / TEXTS[corpus].file
+    if not path.exists():
+        raise UserError(f"{path} is missing: put {TEXTS[corpus].told.partition(';')[0]} there as UTF-8.")
+    whole = path.read_text(encoding="utf-8")
+    cut = round(len(whole) * (1 - HELD_OUT))
+    return whole[:cut], whole[cut:]
+
+
+def ids(written: str, corpus: str) -> Tensor:
+    """(N,) int64: the characters' places in the corpus' vocabulary."""
+    places = {character: place for place, character in enumerate(CORPORA[corpus].vocabulary)}
+    return torch.tensor([places[character] for character in written])
