@@ -1,0 +1,159 @@
+"""Autoencoders, variational or not, and PCA under one contract; the losses as the papers write them.
+
+    encode(x) -> (mu, log_var)      decode(z) -> pixels in [0, 1]      latent_dim, size
+
+The data are binary pictures b: each pixel of a grey picture x in [0, 1] is 1 with probability x (stochastically binarised MNIST).
+A model without a spread (the plain autoencoder, PCA) says log_var = -inf: z = mu, and its KL is infinite.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTH, PIXELS = 256, 28 * 28
+TEST, SCORED = 10_000, 2_000
+SCORES = ("squared", "absolute", "bernoulli", "negative_elbo")
+
+
+class Residual(nn.Module):
+    """x + W2 silu(W1 silu(norm(x))): depth without the trouble of depth."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.inner, self.outer = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.outer(F.silu(self.inner(F.silu(self.norm(x)))))
+
+
+class Measured(nn.Module):
+    """What the training measured on the test pictures and the weights file carries along, in their order.
+
+    codes: (10000, latent_dim), the means of the first 10,000 test pictures, and labels_of_codes (10000,) their classes.
+    scores: (2, 2000, 4), the SCORES of 2,000 test pictures of the model's own kind and of 2,000 of the other kind.
+    """
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        self.latent_dim, self.size = latent_dim, (1, 28, 28)
+        self.register_buffer("codes", torch.zeros(TEST, latent_dim))
+        self.register_buffer("labels_of_codes", torch.zeros(TEST, dtype=torch.uint8))
+        self.register_buffer("scores", torch.zeros(2, SCORED, len(SCORES)))
+
+
+class Autoencoder(Measured):
+    """Two multilayer perceptrons, the same ones for every model, so that they compare.
+
+    encode: (B, 1, 28, 28) in [0, 1] -> mu, log_var (B, latent_dim).   decode: (B, latent_dim) -> (B, 1, 28, 28) in [0, 1], the
+    probabilities of a white pixel.   logits: the same before the sigmoid, (B, 784).
+    """
+
+    def __init__(self, latent_dim: int = 2, *, variational: bool = True) -> None:
+        super().__init__(latent_dim)
+        self.variational = variational
+        last = 2 * latent_dim if variational else latent_dim
+        self.encoder = nn.Sequential(
+            nn.Linear(PIXELS, WIDTH), Residual(WIDTH), nn.LayerNorm(WIDTH), nn.SiLU(), nn.Linear(WIDTH, last)
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dim, WIDTH), Residual(WIDTH), Residual(WIDTH), nn.LayerNorm(WIDTH), nn.SiLU(), nn.Linear(WIDTH, PIXELS)
+        )
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.encoder(x.flatten(1))
+        if not self.variational:
+            return out, torch.full_like(out, -torch.inf)
+        mu, log_var = out.chunk(2, 1)
+        return mu, log_var
+
+    def logits(self, z: Tensor) -> Tensor:
+        return self.decoder(z)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.logits(z).sigmoid().view(-1, *self.size)
+
+
+class PCA(Measured):
+    """Principal components (Pearson 1901) as an autoencoder that is linear: z = W (x - mean), x' = mean + W^T z, clipped to [0, 1]."""
+
+    def __init__(self, latent_dim: int = 2) -> None:
+        super().__init__(latent_dim)
+        self.variational = False
+        self.mean = nn.Parameter(torch.zeros(PIXELS))
+        self.components = nn.Parameter(torch.zeros(latent_dim, PIXELS))
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> PCA:
+        """The directions of largest variance of x (N, 784), by a singular value decomposition; each one's largest entry is positive."""
+        self.mean.copy_(x.mean(0))
+        covariance = (x - self.mean).T @ (x - self.mean) / (len(x) - 1)
+        vectors = torch.linalg.svd(covariance.double())[2][: self.latent_dim].float()
+        signs = vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()
+        self.components.copy_(vectors * signs)
+        return self
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mu = (x.flatten(1) - self.mean) @ self.components.T
+        return mu, torch.full_like(mu, -torch.inf)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return (self.mean + z @ self.components).clamp(0, 1).view(-1, *self.size)
+
+    def logits(self, z: Tensor) -> Tensor:
+        return self.decode(z).flatten(1).logit(1e-2)
+
+
+def bernoulli(b: Tensor, logits: Tensor) -> Tensor:
+    """-log p(b | z) = -sum_i [b_i log p_i + (1 - b_i) log(1 - p_i)], p = sigmoid(logits): (B, N), (B, N) -> (B,) nats."""
+    return (F.softplus(logits) - b * logits).sum(1)
+
+
+def squared(x: Tensor, p: Tensor) -> Tensor:
+    """sum_i (x_i - p_i)^2: (B, N), (B, N) -> (B,). Up to a factor and a constant, -log p(x | z) of a Gaussian pixel."""
+    return ((x - p) ** 2).sum(1)
+
+
+def absolute(x: Tensor, p: Tensor) -> Tensor:
+    """sum_i |x_i - p_i|: (B, N), (B, N) -> (B,). Up to a factor and a constant, -log p(x | z) of a Laplacian pixel."""
+    return (x - p).abs().sum(1)
+
+
+def kl(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mu, diag exp(log_var)) || N(0, I)) in closed form (Kingma & Welling 2014, arXiv:1312.6114, appendix B).
+
+        KL = 1/2 sum_j (mu_j^2 + sigma_j^2 - 1 - log sigma_j^2)
+
+    mu, log_var: (B, d) -> (B,) nats; infinite where log_var = -inf, which is what a point is against a density.
+    """
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1)
+
+
+def reparameterise(mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
+    """z = mu + exp(log_var / 2) * eps, eps ~ N(0, I): a sample of q(z | x) that mu and log_var have gradients through."""
+    return mu + (log_var / 2).exp() * eps
+
+
+@torch.no_grad()
+def scores(model: Measured, b: Tensor, *, samples: int, generator: torch.Generator) -> Tensor:
+    """How badly a model explains pictures, four ways (SCORES): b (B, 784) in [0, 1] -> (B, 4), larger is stranger.
+
+    The reconstruction is that of z = mu for the first two; the Bernoulli term and the negative ELBO are means over `samples`
+    draws of z ~ q(z | b). A model without a spread has z = mu and no ELBO (nan).
+    """
+    parts = []
+    for chunk in b.split(1000):
+        mu, log_var = model.encode(chunk)
+        p = model.decode(mu).flatten(1)
+        total = torch.zeros(len(chunk), device=b.device)
+        for _ in range(samples if model.variational else 1):
+            z = mu
+            if model.variational:
+                z = reparameterise(mu, log_var, torch.randn(mu.shape, generator=generator).to(mu.device))
+            total += bernoulli(chunk, model.logits(z))
+        term = total / (samples if model.variational else 1)
+        bound = term + kl(mu, log_var) if model.variational else torch.full_like(term, torch.nan)
+        parts.append(torch.stack([squared(chunk, p), absolute(chunk, p), term, bound], 1))
+    return torch.cat(parts)
