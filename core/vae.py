@@ -8,9 +8,14 @@ A model without a spread (the plain autoencoder, PCA) says log_var = -inf: z = m
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from core.checks import UserError, number, shown, whole
 
 WIDTH, PIXELS = 256, 28 * 28
 TEST, SCORED = 10_000, 2_000
@@ -55,9 +60,7 @@ class Autoencoder(Measured):
         super().__init__(latent_dim)
         self.variational = variational
         last = 2 * latent_dim if variational else latent_dim
-        self.encoder = nn.Sequential(
-            nn.Linear(PIXELS, WIDTH), Residual(WIDTH), nn.LayerNorm(WIDTH), nn.SiLU(), nn.Linear(WIDTH, last)
-        )
+        self.encoder = nn.Sequential(nn.Linear(PIXELS, WIDTH), Residual(WIDTH), nn.LayerNorm(WIDTH), nn.SiLU(), nn.Linear(WIDTH, last))
         self.decoder = nn.Sequential(
             nn.Linear(latent_dim, WIDTH), Residual(WIDTH), Residual(WIDTH), nn.LayerNorm(WIDTH), nn.SiLU(), nn.Linear(WIDTH, PIXELS)
         )
@@ -103,6 +106,7 @@ class PCA(Measured):
         return (self.mean + z @ self.components).clamp(0, 1).view(-1, *self.size)
 
     def logits(self, z: Tensor) -> Tensor:
+        """A line that is clipped knows no probabilities: they are kept within 1 and 99 %, so that its Bernoulli term is finite."""
         return self.decode(z).flatten(1).logit(1e-2)
 
 
@@ -157,3 +161,223 @@ def scores(model: Measured, b: Tensor, *, samples: int, generator: torch.Generat
         bound = term + kl(mu, log_var) if model.variational else torch.full_like(term, torch.nan)
         parts.append(torch.stack([squared(chunk, p), absolute(chunk, p), term, bound], 1))
     return torch.cat(parts)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """reconstruction: E_q[log p(x | z)]; kl; elbo = reconstruction - kl; error: the standard error of the estimate. (B,) nats each."""
+
+    reconstruction: Tensor
+    kl: Tensor
+    elbo: Tensor
+    error: Tensor
+
+
+@torch.no_grad()
+def elbo(model: nn.Module, x: Tensor, *, samples: int, generator: torch.Generator) -> Bound:
+    """The evidence lower bound (Kingma & Welling 2014, arXiv:1312.6114, equation 3).
+
+        log p(x) >= ELBO = E_{q(z | x)}[log p(x | z)] - KL(q(z | x) || p(z))
+
+    x: (B, 1, 28, 28) in [0, 1]. For grey pixels log p(x | z) is the mean over all binarisations of x, exactly. The expectation over z
+    is a mean over `samples` draws, the KL is in closed form. A model without a spread has kl = inf and elbo = -inf.
+    """
+    mu, log_var = model.encode(x)
+    eps = torch.randn((samples, *mu.shape), generator=generator).to(mu.device)
+    z = reparameterise(mu, log_var, eps)
+    terms = torch.stack([-bernoulli(x.flatten(1), model.logits(draw)) for draw in z])
+    reconstruction, divergence = terms.mean(0), kl(mu, log_var)
+    error = terms.std(0) / math.sqrt(samples) if samples > 1 else torch.full_like(divergence, torch.nan)
+    return Bound(reconstruction, divergence, reconstruction - divergence, error)
+
+
+def kl_discrete(p: Tensor, q: Tensor) -> float:
+    """KL(p || q) = sum_i p_i log(p_i / q_i) in nats, with 0 log 0 = 0; infinite where q is 0 and p is not.
+
+    p, q: (K,) probabilities, each adding up to 1 (within 0.001). KL([0, 0, .2, .8, 0] || [.1, .1, .3, .4, .1]) = 0.4735.
+    """
+    p, q = p.double(), q.double()
+    if p.shape != q.shape:
+        raise UserError(f"p has {len(p)} probabilities and q has {len(q)}; give as many of the one as of the other.")
+    for name, given in (("p", p), ("q", q)):
+        if not (given >= 0).all() or abs(given.sum().item() - 1) > 1e-3:
+            raise UserError(f"{name} adds up to {given.sum().item():.4g}; probabilities are not negative and add up to 1: change {name}.")
+    return torch.where(p > 0, p * (p / q).log(), 0.0).sum().item()
+
+
+def binarise(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Pixels as 0 or 1, 1 with probability x."""
+    return (torch.rand(x.shape, generator=generator).to(x.device) < x).to(x.dtype)
+
+
+# --- the plane of a model with two latent dimensions ---
+
+LIMIT = 1000.0  # of a latent coordinate; trained codes stay within some tens
+SIDE, REACH, BEND = 45, 15.0, 3.6  # tiles of the atlas a side; how far it goes, in sigma; how much denser it is in the middle
+GRID, RANGE, STEPS = (10, 30), (1.0, 15.0), (2, 60)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Where a model's plane is drawn: z = centre + scale * u, u in sigma: of the prior N(0, I) if the model has one, else of its codes."""
+
+    centre: tuple[float, float]
+    scale: tuple[float, float]
+
+
+def plane(model: nn.Module) -> Plane:
+    """The plane of a model with two latent dimensions; UserError for another model."""
+    if model.latent_dim != 2:
+        raise UserError(
+            f"{model.name} has {model.latent_dim} latent dimensions; a plane needs 2: choose one of the two-dimensional models."
+        )
+    if model.variational:
+        return Plane((0.0, 0.0), (1.0, 1.0))
+    return Plane(tuple(model.codes.mean(0).tolist()), tuple(model.codes.std(0).tolist()))
+
+
+def code(model: nn.Module, z: object, name: str = "z") -> Tensor:
+    """A visitor's list of numbers as a latent code (1, latent_dim) on the model's device; UserError unless it fits and is finite."""
+    if not isinstance(z, list | tuple):
+        raise UserError(f"{name} was {shown(z)!r}; give a list of {model.latent_dim} numbers, such as {[0.5] * model.latent_dim}.")
+    if len(z) != model.latent_dim:
+        raise UserError(
+            f"{name} has {len(z)} numbers; {model.name} has {model.latent_dim} latent dimensions: give {model.latent_dim} numbers."
+        )
+    values = [number(f"{name}[{i}]", value, -LIMIT, LIMIT) for i, value in enumerate(z)]
+    return torch.tensor([values], device=next(model.parameters()).device)
+
+
+def positions() -> Tensor:
+    """Where the atlas has its tiles on each axis, (SIDE,) in sigma: u = REACH sinh(BEND t) / sinh(BEND), t from -1 to 1."""
+    return REACH * torch.sinh(BEND * torch.linspace(-1, 1, SIDE)) / math.sinh(BEND)
+
+
+def mesh(across: Tensor, where: Plane) -> Tensor:
+    """The codes of a square lattice, (n * n, 2), row by row from the top left: u runs to the right and upwards over `across` (n,)."""
+    up, right = torch.meshgrid(across.flip(0), across, indexing="ij")
+    return torch.tensor(where.centre) + torch.tensor(where.scale) * torch.stack([right, up], -1).view(-1, 2)
+
+
+def tiles(pictures: Tensor, columns: int) -> Tensor:
+    """Pictures (rows * columns, 1, 28, 28) side by side as one picture (1, rows * 28, columns * 28)."""
+    _, channels, height, width = pictures.shape
+    return pictures.view(-1, columns, channels, height, width).permute(2, 0, 3, 1, 4).reshape(channels, -1, columns * width)
+
+
+@torch.no_grad()
+def atlas(model: nn.Module) -> Tensor:
+    """The decoded plane at every pair of `positions`, as one picture (1, SIDE * 28, SIDE * 28) in [0, 1]."""
+    z = mesh(positions(), plane(model)).to(next(model.parameters()).device)
+    return tiles(model.decode(z).cpu(), SIDE)
+
+
+def packed_codes(model: nn.Module) -> Tensor:
+    """The test codes as bytes (10000, 5): u_x and u_y in 1/65535 of [-16, 16], high byte first, and the class."""
+    where = plane(model)
+    u = (model.codes.cpu() - torch.tensor(where.centre)) / torch.tensor(where.scale)
+    whole_numbers = ((u + 16) / 32 * 65535).round().clamp(0, 65535).int()
+    parts = [whole_numbers[:, 0] >> 8, whole_numbers[:, 0] & 255, whole_numbers[:, 1] >> 8, whole_numbers[:, 1] & 255]
+    return torch.stack([*parts, model.labels_of_codes.cpu().int()], 1).to(torch.uint8)
+
+
+def sheet(model: nn.Module) -> Tensor:
+    """All that the browser needs of a plane, as one grey picture (1, H, SIDE * 28): the atlas, and below it the bytes of the codes."""
+    pixels, width = atlas(model), SIDE * 28
+    data = packed_codes(model).flatten().float() / 255
+    rows = -(-len(data) // width)
+    return torch.cat([pixels, F.pad(data, (0, rows * width - len(data))).view(1, rows, width)], 1)
+
+
+def axis(n: object, reach: object, quantiles: object) -> Tensor:
+    """Where the n x n manifold has its rows, (n,) in sigma: evenly from -reach to reach, or at the prior's quantiles (i + 1/2) / n."""
+    n, reach = whole("n", n, *GRID), number("range", reach, *RANGE)
+    if not quantiles:
+        return torch.linspace(-reach, reach, n)
+    return math.sqrt(2) * torch.erfinv(2 * (torch.arange(n) + 0.5) / n - 1)
+
+
+@torch.no_grad()
+def manifold(model: nn.Module, *, n: object, reach: object, quantiles: object) -> Tensor:
+    """n x n decoded codes as one picture (1, n * 28, n * 28); n from 10 to 30, reach from 1 to 15 sigma. See `axis`."""
+    z = mesh(axis(n, reach, quantiles), plane(model))
+    return tiles(model.decode(z.to(next(model.parameters()).device)).cpu(), round(math.sqrt(len(z))))
+
+
+@torch.no_grad()
+def walk(model: nn.Module, start: Tensor, end: Tensor, steps: object) -> Tensor:
+    """The decodings (steps, 1, 28, 28) of z = (1 - t) start + t end, t = 0 ... 1; start, end: (1, latent_dim)."""
+    t = torch.linspace(0, 1, whole("the number of steps", steps, *STEPS), device=start.device)[:, None]
+    return model.decode((1 - t) * start + t * end).cpu()
+
+
+# --- comparisons ---
+
+
+def normal_of(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """The normal distribution fitted to codes (N, d): its mean (d,) and covariance (d, d), by maximum likelihood up to N / (N - 1)."""
+    return codes.mean(0), torch.cov(codes.T).view(codes.shape[1], -1)
+
+
+def draw_normal(mean: Tensor, covariance: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """`count` samples (count, d) of N(mean, covariance): mean + L eps, L L^T = covariance (Cholesky)."""
+    eps = torch.randn(count, len(mean), generator=generator).to(mean)
+    return mean + eps @ torch.linalg.cholesky(covariance).T
+
+
+def noisy(x: Tensor, levels: Tensor, generator: torch.Generator) -> Tensor:
+    """clip(x + s eps, 0, 1) for each s of `levels` (L,), the same eps ~ N(0, I) for all: (1, 1, 28, 28) -> (L, 1, 28, 28)."""
+    eps = torch.randn(x.shape, generator=generator).to(x.device)
+    return (x + levels.view(-1, 1, 1, 1).to(x.device) * eps).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Roc:
+    """A detector that flags scores at or above a threshold: thresholds (T,), falling; false_rate, true_rate (T,); area under the curve."""
+
+    thresholds: Tensor
+    false_rate: Tensor
+    true_rate: Tensor
+    area: float
+
+
+def roc(normal: Tensor, strange: Tensor) -> Roc:
+    """The receiver operating characteristic of scores (N,) of normal pictures and (M,) of strange ones (Fawcett 2006).
+
+    One point for every distinct score; the first, (0, 0), has the threshold infinity. A picture is flagged if its score >= the threshold.
+    """
+    every = torch.cat([normal, strange]).double()
+    is_strange = torch.cat([torch.zeros(len(normal)), torch.ones(len(strange))]).double()
+    order = every.argsort(descending=True)
+    every, is_strange = every[order], is_strange[order]
+    last = torch.cat([every[1:] != every[:-1], torch.tensor([True])])  # of equal scores the last counts
+    true_rate = is_strange.cumsum(0)[last] / len(strange)
+    false_rate = (1 - is_strange).cumsum(0)[last] / len(normal)
+    zero = torch.zeros(1, dtype=torch.double)
+    true_rate, false_rate = torch.cat([zero, true_rate]), torch.cat([zero, false_rate])
+    thresholds = torch.cat([torch.tensor([torch.inf], dtype=torch.double), every[last]])
+    return Roc(thresholds, false_rate, true_rate, torch.trapezoid(true_rate, false_rate).item())
+
+
+@torch.no_grad()
+def random_net(points: int, *, generator: torch.Generator, depth: int = 12, width: int = 100) -> Tensor:
+    """What an untrained net makes of N(0, I): 2 inputs, `depth` layers of `width` ReLU units, 2 outputs; (points, 2).
+
+    Weights are N(0, 2 / fan-in) (He et al. 2015, arXiv:1502.01852), biases N(0, 0.1^2); both, and the points, come from the generator.
+    """
+    x, fan_in = torch.randn(points, 2, generator=generator), 2
+    for _ in range(depth):
+        weight = torch.randn(fan_in, width, generator=generator) * math.sqrt(2 / fan_in)
+        x, fan_in = torch.relu(x @ weight + 0.1 * torch.randn(width, generator=generator)), width
+    return x @ (torch.randn(fan_in, 2, generator=generator) / math.sqrt(fan_in))
+
+
+def density(points: Tensor, bins: int = 360) -> tuple[Tensor, list[float]]:
+    """Counts (bins, bins) of points (N, 2), top row first, and their box [left, right, bottom, top]: the middle 99.8 % of each axis."""
+    low, high = points.quantile(0.001, 0), points.quantile(0.999, 0)
+    pad = 0.05 * (high - low) + 1e-6
+    low, high = low - pad, high + pad
+    cell = ((points - low) / (high - low) * bins).floor().long()
+    cell = cell[((cell >= 0) & (cell < bins)).all(1)]
+    counts = torch.bincount((bins - 1 - cell[:, 1]) * bins + cell[:, 0], minlength=bins * bins).view(bins, bins)
+    return counts, [low[0].item(), high[0].item(), low[1].item(), high[1].item()]

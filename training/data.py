@@ -37,7 +37,7 @@ def cifar10(train: bool) -> tuple[Tensor, Tensor, str]:
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 TOLD = {
     "mnist": "MNIST, 60,000 training and 10,000 test pictures. Known faults: centred, clean strokes only",
-    "fashion": "Fashion-MNIST (Zalando, MIT licence), 60,000 training and 10,000 test pictures. Known faults: ten kinds, frontal, no background",
+    "fashion": "Fashion-MNIST (Zalando, MIT licence), 60,000 training and 10,000 test pictures. Known faults: ten kinds, no background",
 }
 
 

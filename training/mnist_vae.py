@@ -41,13 +41,14 @@ class Recipe:
 
 
 RECIPES = {
-    "mnist-vae": Recipe(epochs=200, kl_weight=1, snapshots=True),
-    "mnist-ae": Recipe(epochs=90, snapshots=True),
-    "mnist-vae-kl4": Recipe(epochs=60, kl_weight=4),
-    "mnist-vae-kl0.1": Recipe(epochs=60, kl_weight=0.1),
-    "fashion-vae16": Recipe(epochs=40, kl_weight=1, latent_dim=16, pictures="fashion"),
-    "mnist-ae-squared": Recipe(epochs=30, loss="squared"),
-    "mnist-ae-absolute": Recipe(epochs=30, loss="absolute"),
+    "mnist-vae": Recipe(epochs=130, kl_weight=1, snapshots=True),
+    "mnist-ae": Recipe(epochs=60, snapshots=True),
+    "mnist-vae-kl4": Recipe(epochs=30, kl_weight=4),
+    "mnist-vae-kl0.1": Recipe(epochs=30, kl_weight=0.1),
+    "fashion-vae16": Recipe(epochs=20, kl_weight=1, latent_dim=16, pictures="fashion"),
+    "fashion-ae16": Recipe(epochs=20, latent_dim=16, pictures="fashion"),
+    "mnist-ae-squared": Recipe(epochs=15, loss="squared"),
+    "mnist-ae-absolute": Recipe(epochs=15, loss="absolute"),
 }
 
 
@@ -154,7 +155,8 @@ def finish(name: str, recipe: Recipe, seed: int, weights: dict, epochs: float, c
         net,
         remake=f"python -m training.mnist_vae {name.partition('@')[0]} --seed {seed}",
         architecture=f"core.vae.Autoencoder({recipe.latent_dim}, variational={net.variational})",
-        data=data.TOLD[recipe.pictures] + "; stochastically binarised: pixel i is 1 with probability x_i, drawn anew in every epoch, and once "
+        data=data.TOLD[recipe.pictures]
+        + "; stochastically binarised: pixel i is 1 with probability x_i, drawn anew in every epoch, and once "
         "(seed 0) for the test. The scores carried along are those of the first 2,000 test pictures and of 2,000 of the other set",
         epochs=epochs,
         metrics=metrics,
@@ -165,39 +167,42 @@ def finish(name: str, recipe: Recipe, seed: int, weights: dict, epochs: float, c
     )
 
 
-def fit_pca(latent_dim: int = 2) -> None:
-    """Fits PCA on the same binarised pictures and writes `mnist-pca`."""
-    pictures, _ = data.pictures28("mnist", train=True)
+def fit_pca(name: str, latent_dim: int, kind: str) -> None:
+    """Fits PCA on the same binarised pictures and writes it."""
+    pictures, _ = data.pictures28(kind, train=True)
     x = pictures.flatten(1).float() / 255
     b = (torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < x).float()
     model = vae.PCA(latent_dim).fit(b)
     model.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in model.state_dict().items()})
     model.eval().requires_grad_(False)
-    metrics = measure(model, "mnist", 1)
+    metrics = measure(model, kind, 1)
     variance = (((b - model.mean) @ model.components.T).var(0).sum() / b.var(0).sum()).item()
     metrics["explained_variance"] = round(variance, 4)
-    print("mnist-pca", json.dumps(metrics), flush=True)
+    print(name, json.dumps(metrics), flush=True)
     cards.write(
-        "mnist-pca",
+        name,
         model,
-        remake="python -m training.mnist_vae mnist-pca",
+        remake=f"python -m training.mnist_vae {name}",
         architecture=f"core.vae.PCA({latent_dim})",
-        data=data.TOLD["mnist"] + "; stochastically binarised once (seed 0)",
+        data=data.TOLD[kind] + "; stochastically binarised once (seed 0)",
         epochs=0,
         metrics=metrics,
     )
 
 
+PCAS = {"mnist-pca": (2, "mnist"), "fashion-pca16": (16, "fashion")}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*", help=f"any of: {', '.join(RECIPES)}, mnist-pca")
+    parser.add_argument("names", nargs="*", help=f"any of: {', '.join((*RECIPES, *PCAS))}")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compile", action="store_true", help="torch.compile the loss (needs a C++ compiler)")
     options = parser.parse_args()
     RUNS.mkdir(exist_ok=True)
-    for name in options.names or (*RECIPES, "mnist-pca"):
-        if name == "mnist-pca":
-            fit_pca()
+    for name in options.names or (*RECIPES, *PCAS):
+        if name in PCAS:
+            fit_pca(name, *PCAS[name])
         else:
             train(name, RECIPES[name], options.seed, options.compile)
 
