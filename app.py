@@ -21,9 +21,9 @@ import argparse  # noqa: E402
 
 import gradio as gr  # noqa: E402
 
-from demos import fgsm, one_pixel, ui  # noqa: E402
+from demos import autoencoders, fgsm, manifold, one_pixel, ui  # noqa: E402
 
-TABS = (fgsm, one_pixel)
+TABS = (fgsm, one_pixel, manifold, autoencoders)
 
 
 def opened(request: gr.Request) -> list:

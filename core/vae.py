@@ -194,7 +194,7 @@ def elbo(model: nn.Module, x: Tensor, *, samples: int, generator: torch.Generato
 def kl_discrete(p: Tensor, q: Tensor) -> float:
     """KL(p || q) = sum_i p_i log(p_i / q_i) in nats, with 0 log 0 = 0; infinite where q is 0 and p is not.
 
-    p, q: (K,) probabilities, each adding up to 1 (within 0.001). KL([0, 0, .2, .8, 0] || [.1, .1, .3, .4, .1]) = 0.4735.
+    p, q: (K,) probabilities, each adding up to 1 (within 0.001). KL([0, 0, .2, .8, 0] || [.1, .1, .3, .4, .1]) = 0.2 log(2 / 3) + 0.8 log 2 = 0.4734.
     """
     p, q = p.double(), q.double()
     if p.shape != q.shape:
@@ -213,7 +213,7 @@ def binarise(x: Tensor, generator: torch.Generator) -> Tensor:
 # --- the plane of a model with two latent dimensions ---
 
 LIMIT = 1000.0  # of a latent coordinate; trained codes stay within some tens
-SIDE, REACH, BEND = 45, 15.0, 3.6  # tiles of the atlas a side; how far it goes, in sigma; how much denser it is in the middle
+SIDE, REACH, BEND = 55, 15.0, 3.8  # tiles of the atlas a side; how far it goes, in sigma; how much denser it is in the middle
 GRID, RANGE, STEPS = (10, 30), (1.0, 15.0), (2, 60)
 
 
@@ -228,12 +228,16 @@ class Plane:
 def plane(model: nn.Module) -> Plane:
     """The plane of a model with two latent dimensions; UserError for another model."""
     if model.latent_dim != 2:
-        raise UserError(
-            f"{model.name} has {model.latent_dim} latent dimensions; a plane needs 2: choose one of the two-dimensional models."
-        )
+        raise UserError(f"{model.name} has {model.latent_dim} latent dimensions; a plane needs 2: choose a model that has two.")
+    return first_plane(model)
+
+
+def first_plane(model: nn.Module) -> Plane:
+    """The plane of the first two latent dimensions, of however many."""
     if model.variational:
         return Plane((0.0, 0.0), (1.0, 1.0))
-    return Plane(tuple(model.codes.mean(0).tolist()), tuple(model.codes.std(0).tolist()))
+    first = model.codes[:, :2]
+    return Plane(tuple(first.mean(0).tolist()), tuple(first.std(0).tolist()))
 
 
 def code(model: nn.Module, z: object, name: str = "z") -> Tensor:
@@ -273,9 +277,9 @@ def atlas(model: nn.Module) -> Tensor:
 
 
 def packed_codes(model: nn.Module) -> Tensor:
-    """The test codes as bytes (10000, 5): u_x and u_y in 1/65535 of [-16, 16], high byte first, and the class."""
-    where = plane(model)
-    u = (model.codes.cpu() - torch.tensor(where.centre)) / torch.tensor(where.scale)
+    """The first two coordinates of the test codes as bytes (10000, 5): u_x, u_y in 1/65535 of [-16, 16], high byte first; the class."""
+    where = first_plane(model)
+    u = (model.codes[:, :2].cpu() - torch.tensor(where.centre)) / torch.tensor(where.scale)
     whole_numbers = ((u + 16) / 32 * 65535).round().clamp(0, 65535).int()
     parts = [whole_numbers[:, 0] >> 8, whole_numbers[:, 0] & 255, whole_numbers[:, 1] >> 8, whole_numbers[:, 1] & 255]
     return torch.stack([*parts, model.labels_of_codes.cpu().int()], 1).to(torch.uint8)
@@ -283,10 +287,15 @@ def packed_codes(model: nn.Module) -> Tensor:
 
 def sheet(model: nn.Module) -> Tensor:
     """All that the browser needs of a plane, as one grey picture (1, H, SIDE * 28): the atlas, and below it the bytes of the codes."""
-    pixels, width = atlas(model), SIDE * 28
-    data = packed_codes(model).flatten().float() / 255
-    rows = -(-len(data) // width)
-    return torch.cat([pixels, F.pad(data, (0, rows * width - len(data))).view(1, rows, width)], 1)
+    pixels = atlas(model)
+    return torch.cat([pixels, as_rows(packed_codes(model), pixels.shape[-1])], 1)
+
+
+def as_rows(data: Tensor, width: int) -> Tensor:
+    """Bytes as the pixels of a grey picture (1, rows, width), the last row filled up with zeros."""
+    values = data.flatten().float() / 255
+    rows = -(-len(values) // width)
+    return F.pad(values, (0, rows * width - len(values))).view(1, rows, width)
 
 
 def axis(n: object, reach: object, quantiles: object) -> Tensor:
@@ -329,6 +338,45 @@ def noisy(x: Tensor, levels: Tensor, generator: torch.Generator) -> Tensor:
     """clip(x + s eps, 0, 1) for each s of `levels` (L,), the same eps ~ N(0, I) for all: (1, 1, 28, 28) -> (L, 1, 28, 28)."""
     eps = torch.randn(x.shape, generator=generator).to(x.device)
     return (x + levels.view(-1, 1, 1, 1).to(x.device) * eps).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One model on one picture. picture: decode(mu) (1, 1, 28, 28); errors: SCORES -> value, the ELBO left out where there is none;
+    mu: (d,); from_prior, from_codes: (K, 1, 28, 28), decoded from N(0, I) and from the normal distribution fitted to the test codes;
+    mean (d,) and covariance (d, d): that distribution."""
+
+    picture: Tensor
+    errors: dict[str, float]
+    mu: Tensor
+    from_prior: Tensor
+    from_codes: Tensor
+    mean: Tensor
+    covariance: Tensor
+
+
+@torch.no_grad()
+def compare(model: nn.Module, x: Tensor, *, seed_of_samples: torch.Generator, count: int = 10, samples: int = 64) -> Compared:
+    """Encodes and decodes x (1, 1, 28, 28), and decodes samples of the two distributions."""
+    device, mean_covariance = x.device, normal_of(model.codes.cpu())
+    found = scores(model, x.flatten(1), samples=samples, generator=seed_of_samples)[0].tolist()
+    mu = model.encode(x)[0]
+    prior = torch.randn(count, model.latent_dim, generator=seed_of_samples)
+    fitted = draw_normal(*mean_covariance, count, seed_of_samples)
+    decoded = [model.decode(z.to(device)).cpu() for z in (mu, prior, fitted)]
+    errors = {name: value for name, value in zip(SCORES, found, strict=True) if math.isfinite(value)}
+    return Compared(decoded[0], errors, mu[0].cpu(), *decoded[1:], *mean_covariance)
+
+
+@torch.no_grad()
+def denoise(models: list[nn.Module], x: Tensor, levels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What each model makes of x (1, 1, 28, 28) under each level of noise (L,).
+
+    Returns the pictures (1 + M, L, 1, 28, 28), the noisy ones first, and their squared errors against the clean x, (1 + M, L).
+    """
+    given = noisy(x, levels, generator)
+    rows = torch.stack([given, *(model.decode(model.encode(given)[0]) for model in models)]).cpu()
+    return rows, ((rows - x.cpu()) ** 2).flatten(2).sum(2)
 
 
 @dataclass(frozen=True)
@@ -381,3 +429,74 @@ def density(points: Tensor, bins: int = 360) -> tuple[Tensor, list[float]]:
     cell = cell[((cell >= 0) & (cell < bins)).all(1)]
     counts = torch.bincount((bins - 1 - cell[:, 1]) * bins + cell[:, 0], minlength=bins * bins).view(bins, bins)
     return counts, [low[0].item(), high[0].item(), low[1].item(), high[1].item()]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A picture under a model. pictures (3 + K, 1, 28, 28): x, what the model was given, decode(mu), and K decoded draws of q(z | x).
+
+    mu, sigma: (latent_dim,); draws: (samples, latent_dim), the very ones that the bound was estimated with; bound: of one picture.
+    """
+
+    pictures: Tensor
+    mu: Tensor
+    sigma: Tensor
+    draws: Tensor
+    bound: Bound
+
+
+@torch.no_grad()
+def explain(model: nn.Module, x: Tensor, *, samples: object, generator: torch.Generator, binarised: bool, shown: int = 6) -> Explained:
+    """Encodes one picture x (1, 1, 28, 28) in [0, 1], binarised first or as it is grey, and measures its ELBO with `samples` draws of z."""
+    count = whole("the number of samples", samples, 1, 1000)
+    given = binarise(x, generator) if binarised else x
+    mu, log_var = model.encode(given)
+    state = generator.get_state()
+    bound = elbo(model, given, samples=count, generator=generator)
+    eps = torch.randn((count, *mu.shape), generator=generator.set_state(state)).to(mu.device)  # what elbo drew
+    draws = reparameterise(mu, log_var, eps)[:, 0]
+    pictures = torch.cat([x, given, model.decode(mu), model.decode(draws[torch.arange(shown) % count])]).cpu()
+    return Explained(pictures, mu[0].cpu(), (log_var[0] / 2).exp().cpu(), draws.cpu(), bound)
+
+
+# --- between pictures and pages ---
+
+
+def strips(rows: list[list[Tensor]]) -> Tensor:
+    """Rows of pictures (K, 1, 28, 28), as one grey picture (1, rows * 28, pictures of a row * 28)."""
+    lines = [torch.cat([part.cpu() for part in row]) for row in rows]
+    return torch.cat([tiles(line, len(line)) for line in lines], 1)
+
+
+def joined(pictures: list[Tensor], model: nn.Module) -> Tensor:
+    """Pictures (1, 1, 28, 28) as one batch on the model's device."""
+    return torch.cat([x.cpu() for x in pictures]).to(next(model.parameters()).device)
+
+
+def levels(values: list[float]) -> Tensor:
+    """Levels of noise as a tensor (L,)."""
+    return torch.tensor(values)
+
+
+def codes_sheet(models: list[nn.Module]) -> Tensor:
+    """The packed codes of several models, one block of rows after the other, as one grey picture (1, H, 500)."""
+    return torch.cat([as_rows(packed_codes(model), 500) for model in models], 1)
+
+
+def stored_scores(model: nn.Module, column: int) -> tuple[Tensor, Tensor]:
+    """The scores that the training measured, of 2,000 pictures of the model's kind and of 2,000 strange ones; UserError without any."""
+    found = model.scores[:, :, column].cpu()
+    if not torch.isfinite(found).all():
+        raise UserError(f"{model.name} gives no {SCORES[column].replace('_', ' ')}: only a VAE has an ELBO; choose a reconstruction error.")
+    return found[0], found[1]
+
+
+def rounded(values: Tensor) -> list[float]:
+    """Numbers for a page, two digits after the point."""
+    return [round(v, 2) for v in values.tolist()]
+
+
+def as_grey(counts: Tensor) -> Tensor:
+    """Counts (H, W) as pixels (1, H, W): the square root, the 99.9th percentile of the filled cells white."""
+    root = counts.float().sqrt()
+    return (root / root[root > 0].quantile(0.999)).clamp(0, 1)[None]
