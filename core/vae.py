@@ -194,7 +194,7 @@ def elbo(model: nn.Module, x: Tensor, *, samples: int, generator: torch.Generato
 def kl_discrete(p: Tensor, q: Tensor) -> float:
     """KL(p || q) = sum_i p_i log(p_i / q_i) in nats, with 0 log 0 = 0; infinite where q is 0 and p is not.
 
-    p, q: (K,) probabilities, each adding up to 1 (within 0.001). KL([0, 0, .2, .8, 0] || [.1, .1, .3, .4, .1]) = 0.2 log(2 / 3) + 0.8 log 2 = 0.4734.
+    p, q: (K,) probabilities, each adding up to 1 (within 0.001). KL([0, 0, .2, .8, 0] || [.1, .1, .3, .4, .1]) = 0.4734.
     """
     p, q = p.double(), q.double()
     if p.shape != q.shape:
@@ -413,11 +413,16 @@ def random_net(points: int, *, generator: torch.Generator, depth: int = 12, widt
 
     Weights are N(0, 2 / fan-in) (He et al. 2015, arXiv:1502.01852), biases N(0, 0.1^2); both, and the points, come from the generator.
     """
-    x, fan_in = torch.randn(points, 2, generator=generator), 2
-    for _ in range(depth):
-        weight = torch.randn(fan_in, width, generator=generator) * math.sqrt(2 / fan_in)
-        x, fan_in = torch.relu(x @ weight + 0.1 * torch.randn(width, generator=generator)), width
-    return x @ (torch.randn(fan_in, 2, generator=generator) / math.sqrt(fan_in))
+    sizes = [2, *[width] * depth]
+    weights = [torch.randn(n, m, generator=generator) * math.sqrt(2 / n) for n, m in zip(sizes, sizes[1:], strict=False)]
+    biases = [0.1 * torch.randn(width, generator=generator) for _ in weights]
+    last = torch.randn(width, 2, generator=generator) / math.sqrt(width)
+    found = []
+    for x in torch.randn(points, 2, generator=generator).split(2048):  # as many as stay in the processor's cache
+        for weight, bias in zip(weights, biases, strict=True):
+            x = torch.addmm(bias, x, weight).relu_()
+        found.append(x @ last)
+    return torch.cat(found)
 
 
 def density(points: Tensor, bins: int = 360) -> tuple[Tensor, list[float]]:

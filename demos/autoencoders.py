@@ -13,8 +13,12 @@ TITLE, NAME = "Autoencoders", "autoencoders"
 QUESTION = "**How much of a picture fits through a narrow gate?** Three models squeeze the same picture through equally few numbers."
 FORMULA = r"""
 ### The formulas
-$$\text{PCA: } z = W(x - \bar x),\quad x' = \bar x + W^\top z \qquad \text{AE: } \min_\theta \sum_x L\big(x, d_\theta(e_\theta(x))\big)
-\qquad \text{VAE: } \min_\theta \sum_x \mathbb{E}_{q}\big[L(x, d_\theta(z))\big] + \mathrm{KL}\big(q(z|x)\,\|\,\mathcal N(0, I)\big)$$
+$$\text{PCA:}\quad z = W(x - \bar x),\qquad x' = \bar x + W^\top z$$
+
+$$\text{AE:}\quad \min_\theta \textstyle\sum_x L\big(x, d_\theta(e_\theta(x))\big)$$
+
+$$\text{VAE:}\quad \min_\theta \textstyle\sum_x \mathbb{E}_{q}\big[L(x, d_\theta(z))\big]
++ \mathrm{KL}\big(q(z|x)\,\|\,\mathcal N(0, I)\big)$$
 
 The loss $L$ is what a pixel is believed to be: **Bernoulli** $-x \log p - (1 - x) \log(1 - p)$, **squared** $(x - p)^2$ (a Gaussian pixel),
 **absolute** $|x - p|$ (a Laplacian pixel). Only the VAE says how its codes are distributed, so only its samples from $\mathcal N(0, I)$
@@ -32,6 +36,7 @@ Fawcett, *An introduction to ROC analysis*, 2006 · He et al., *Delving Deep int
 KINDS = {"mnist": "Digits through 2 numbers", "fashion": "Clothes through 16 numbers"}
 LOSSES = {"bernoulli": "Bernoulli", "squared": "squared", "absolute": "absolute"}
 MODELS = {"mnist": ("mnist-ae", "mnist-vae", "mnist-pca"), "fashion": ("fashion-ae16", "fashion-vae16", "fashion-pca16")}
+SCORES = {"squared error": "squared", "absolute error": "absolute", "Bernoulli": "bernoulli", "−ELBO (VAE only)": "negative_elbo"}
 LEVELS = [round(0.05 * k, 2) for k in range(31)]  # standard deviations of the noise
 PRESETS = {  # name: (kind, loss, sample, tab)
     "An eight for all three": ("mnist", "bernoulli", "digit-8", "compare"),
@@ -117,7 +122,12 @@ def build() -> ui.Built:
         with gr.Column(scale=3, min_width=290):
             kind = gr.Radio([(title, name) for name, title in KINDS.items()], value="mnist", label="Pictures", elem_id="autoencoders-kind")
             chooser = pictures.chooser("mnist-cnn", NAME)
-            loss = ui.Choice([(title, name) for name, title in LOSSES.items()], value="bernoulli", label="Loss of the autoencoder")
+            loss = ui.Choice(
+                [(title, name) for name, title in LOSSES.items()],
+                value="bernoulli",
+                label="Loss of the autoencoder",
+                elem_id="autoencoders-loss",
+            )
             seed = ui.Number(0, precision=0, label="Seed", elem_id="autoencoders-seed")
             buttons = ui.presets(PRESETS, NAME)
         with gr.Column(scale=8, min_width=320), gr.Tabs(selected="compare", elem_id="autoencoders-views") as views:
@@ -128,9 +138,7 @@ def build() -> ui.Built:
             with gr.Tab("Anomalies", id="anomalies"):
                 with gr.Row():
                     model = gr.Radio([("AE", "ae"), ("VAE", "vae"), ("PCA", "pca")], value="vae", label="Model", min_width=200)
-                    score = ui.Choice(
-                        [(name.replace("_", " "), name) for name in vae.SCORES], value="negative_elbo", label="Score", min_width=180
-                    )
+                    score = ui.Choice(list(SCORES.items()), value="negative_elbo", label="Score", min_width=180)
                 detector = ui.component("detector", elem_id="autoencoders-detector")
             with gr.Tab("Untrained net", id="random"):
                 cloud = ui.component("cloud", elem_id="autoencoders-cloud")
@@ -139,16 +147,18 @@ def build() -> ui.Built:
     ui.reading(FORMULA, REFERENCES, ui.code_of(vae.bernoulli, vae.squared, vae.absolute, vae.PCA, vae.kl_discrete), "core/vae.py")
     sheets = [ui.Picture(visible=False) for _ in range(5)]
     reports = [gr.JSON(visible=False) for _ in range(4)]
-    own_seed = ui.Number(0, visible=False)
+    own_seed, scored = ui.Number(0, visible=False), gr.Number(0, visible=False)
 
     given = {"kind": kind, "loss": loss, "drawing": chooser.image, "sample": chooser.sample, "seed": seed}
     changed = [chooser.tick.change, chooser.image.change, loss.input, seed.submit]
     cloud.another(None, [own_seed], [own_seed], js="() => FoolForge.cloud", api_visibility="private")
+    only_vae = "(model, score, tick) => [model !== 'vae' && score === 'negative_elbo' ? 'bernoulli' : score, tick + 1]"
+    model.input(None, [model, score, scored], [score, scored], js=only_vae, api_visibility="private")
     detected = given | {"model": model, "score": score}
     for events, fn, inputs, outputs, report, figure in (
         (changed, reconstruct, given, sheets[:2], reports[0], trio),
         (changed, denoise, given, sheets[2:3], reports[1], snow),
-        ([*changed, model.input, score.input], anomalies, detected, sheets[3:4], reports[2], detector),
+        ([*changed, scored.change, score.input], anomalies, detected, sheets[3:4], reports[2], detector),
         ([own_seed.change], random_net, {"seed": own_seed}, sheets[4:], reports[3], cloud),
     ):
         asked = ui.endpoint(events, ui.handler(fn), inputs, [*outputs, report], weight=ui.LIGHT)

@@ -42,13 +42,13 @@ class Recipe:
 
 RECIPES = {
     "mnist-vae": Recipe(epochs=130, kl_weight=1, snapshots=True),
-    "mnist-ae": Recipe(epochs=40, snapshots=True),
-    "mnist-vae-kl4": Recipe(epochs=20, kl_weight=4),
-    "mnist-vae-kl0.1": Recipe(epochs=20, kl_weight=0.1),
-    "fashion-vae16": Recipe(epochs=12, kl_weight=1, latent_dim=16, pictures="fashion"),
-    "fashion-ae16": Recipe(epochs=12, latent_dim=16, pictures="fashion"),
-    "mnist-ae-squared": Recipe(epochs=8, loss="squared"),
-    "mnist-ae-absolute": Recipe(epochs=8, loss="absolute"),
+    "mnist-ae": Recipe(epochs=30, snapshots=True),
+    "mnist-vae-kl4": Recipe(epochs=16, kl_weight=4),
+    "mnist-vae-kl0.1": Recipe(epochs=16, kl_weight=0.1),
+    "fashion-vae16": Recipe(epochs=10, kl_weight=1, latent_dim=16, pictures="fashion"),
+    "fashion-ae16": Recipe(epochs=10, latent_dim=16, pictures="fashion"),
+    "mnist-ae-squared": Recipe(epochs=6, loss="squared"),
+    "mnist-ae-absolute": Recipe(epochs=6, loss="absolute"),
 }
 
 

@@ -1,7 +1,7 @@
 // What an untrained net makes of N(0, I). value: {x, report}: the density in grey. A click draws a new seed: FoolForge.cloud, "another".
 const $ = (selector) => element.querySelector(selector);
 const root = $(".cloud"), input = $("input"), canvas = $("canvas"), F = window.FoolForge;
-const HUES = Array.from({ length: 256 }, (_, v) => { const t = v / 255; return [5 + 250 * Math.min(1, 1.5 * t), 6 + 235 * Math.pow(t, 1.3), 26 + 190 * Math.sin(Math.PI * Math.min(1, 0.15 + t))]; });
+const HUES = Array.from({ length: 256 }, (_, v) => { const t = v / 255; return [5 + 250 * Math.min(1, 1.5 * t), 6 + 235 * Math.pow(t, 1.3), 26 + 175 * Math.sin(Math.PI * 0.8 * t)]; });
 let asked = null;
 
 function ask(seed) {
