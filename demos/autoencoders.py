@@ -120,7 +120,7 @@ def build() -> ui.Built:
     gr.Markdown(QUESTION, elem_classes="ff-question")
     with gr.Row():
         with gr.Column(scale=3, min_width=290):
-            kind = gr.Radio([(title, name) for name, title in KINDS.items()], value="mnist", label="Pictures", elem_id="autoencoders-kind")
+            kind = ui.Radio([(title, name) for name, title in KINDS.items()], value="mnist", label="Pictures", elem_id="autoencoders-kind")
             chooser = pictures.chooser("mnist-cnn", NAME)
             loss = ui.Choice(
                 [(title, name) for name, title in LOSSES.items()],
@@ -137,7 +137,7 @@ def build() -> ui.Built:
                 snow = ui.component("snow", elem_id="autoencoders-snow")
             with gr.Tab("Anomalies", id="anomalies"):
                 with gr.Row():
-                    model = gr.Radio([("AE", "ae"), ("VAE", "vae"), ("PCA", "pca")], value="vae", label="Model", min_width=200)
+                    model = ui.Radio([("AE", "ae"), ("VAE", "vae"), ("PCA", "pca")], value="vae", label="Model", min_width=200)
                     score = ui.Choice(list(SCORES.items()), value="negative_elbo", label="Score", min_width=180)
                 detector = ui.component("detector", elem_id="autoencoders-detector")
             with gr.Tab("Untrained net", id="random"):
@@ -147,7 +147,7 @@ def build() -> ui.Built:
     ui.reading(FORMULA, REFERENCES, ui.code_of(vae.bernoulli, vae.squared, vae.absolute, vae.PCA, vae.kl_discrete), "core/vae.py")
     sheets = [ui.Picture(visible=False) for _ in range(5)]
     reports = [gr.JSON(visible=False) for _ in range(4)]
-    own_seed, scored = ui.Number(0, visible=False), gr.Number(0, visible=False)
+    own_seed, scored, seen = ui.Number(0, visible=False), gr.Number(0, visible=False), gr.Number(0, visible=False)
 
     given = {"kind": kind, "loss": loss, "drawing": chooser.image, "sample": chooser.sample, "seed": seed}
     changed = [chooser.tick.change, chooser.image.change, loss.input, seed.submit]
@@ -166,7 +166,9 @@ def build() -> ui.Built:
         ui.pass_on(asked, fn.__name__, report, figure, glue, [*outputs, report])
     settled = [chooser.sample, loss, chooser.tick]
     follow = {"kind": kind, "sample": chooser.sample, "drawing": chooser.image, "tick": chooser.tick}
-    ui.plumbing(kind.input, settle, follow, settled)
+    trio.seen(None, None, [seen], js="() => 1", api_visibility="private")
+    for trigger in (kind.input, seen.change):
+        ui.plumbing(trigger, settle, follow, settled)
     for button, (what, how, sample, view) in zip(buttons, PRESETS.values(), strict=True):
         js = f"() => {ui.js([what, how, sample, None])}"
         clicked = button.click(None, None, [kind, loss, chooser.sample, chooser.image], js=js, api_visibility="private")
@@ -180,4 +182,4 @@ def build() -> ui.Built:
         ui.Field("model", model, "vae", ui.one_of(("ae", "vae", "pca"))),
         ui.Field("score", score, "negative_elbo", ui.one_of(vae.SCORES)),
     ]
-    return ui.Built(fields, lambda trigger: ui.plumbing(trigger, settle, follow, settled))
+    return ui.Built(fields, lambda trigger: None)  # it starts when it is first seen

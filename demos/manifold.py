@@ -21,8 +21,9 @@ QUESTION = "**What lies between two digits?** Move over the plane: every point i
 FORMULA = r"""
 ### The formula
 $$\log p(x) \ \ge\ \underbrace{\mathbb{E}_{q(z|x)}[\log p(x|z)]}_{\text{reconstruction}}
-- \underbrace{\mathrm{KL}\big(q(z|x)\,\|\,\mathcal{N}(0, I)\big)}_{\tfrac12\sum_j(\mu_j^2+\sigma_j^2-1-\log\sigma_j^2)},
-\qquad z = \mu + e^{\log\sigma^2/2}\,\epsilon$$
+- \underbrace{\mathrm{KL}\big(q(z|x)\,\|\,\mathcal{N}(0, I)\big)}_{\tfrac12\sum_j(\mu_j^2+\sigma_j^2-1-\log\sigma_j^2)}$$
+
+$$z = \mu + e^{\log\sigma^2/2}\,\epsilon,\qquad \epsilon \sim \mathcal{N}(0, I)$$
 
 The **encoder** turns a picture into a small cloud $q(z|x)$ on the plane (the ellipse, at one and two σ), the **decoder** turns every point
 into a picture. Training maximises the right side with a weight on the KL. Weight 0 is the plain **autoencoder**: each picture is one point,
@@ -189,4 +190,4 @@ def build() -> ui.Built:
         ui.Field("draws", draws, 100, ui.between(1, 1000)),
         ui.Field("binarised", binarised, True, lambda text: text != "false"),
     ]
-    return ui.Built(fields, lambda trigger: None)
+    return ui.Built(fields, lambda trigger: None)  # it starts when it is first seen

@@ -54,7 +54,7 @@ def test_a_decoded_point_is_the_decoder_s_picture_in_8_bits(client):
         ("/manifold_decode", {"model": "fashion-vae16", "z": [0] * 16}, "fashion-vae16"),
         ("/manifold_decode", {"model": None, "z": [0, 0]}, "no model"),
         ("/manifold_grid", {"model": "mnist-vae", "n": 0, "reach": 3, "quantiles": False}, "n was 0"),
-        ("/manifold_grid", {"model": "mnist-vae", "n": 20, "reach": 99, "quantiles": False}, "reach was 99"),
+        ("/manifold_grid", {"model": "mnist-vae", "n": 20, "reach": 99, "quantiles": False}, "range was 99"),
         ("/manifold_walk", {"model": "mnist-vae", "start": [0, 0], "end": [0], "steps": 5}, "end has 1 numbers"),
         ("/manifold_walk", {"model": "mnist-vae", "start": [0, 0], "end": [0, 1], "steps": 1}, "steps was 1"),
         ("/manifold_encode", ENCODE | {"sample": ""}, "No picture is chosen"),
@@ -284,8 +284,9 @@ def test_a_drawn_digit_is_encoded_and_its_terms_stand_on_the_page(page, app_url)
 
 @pytest.mark.browser
 def test_a_walk_gives_a_strip_and_a_gif(page, app_url, tmp_path):
-    box = opened(page, app_url + "?tab=manifold")
+    opened(page, app_url + "?tab=manifold")
     page.click(".plane .walk")
+    box = page.locator(".plane .stage.first").bounding_box()
     page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
     page.wait_for_function("() => document.querySelector('.plane .hint').textContent.includes('second point')")
     page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 0.6 * box["height"])

@@ -283,7 +283,7 @@ function view(name) {
   later("codes");
 }
 const button = (text, role, more = {}) => { const made = Object.assign(document.createElement("button"), { type: "button", textContent: text, ...more }); made.setAttribute("role", role); return made; };
-$(".views").replaceChildren(...[["over", "Codes over digits"], ["beside", "Beside"], ["codes", "Codes"], ["digits", "Digits"]].map(([value, text]) => {
+$(".views").replaceChildren(...[["over", "Codes over digits"], ["beside", "beside"], ["codes", "codes"], ["digits", "digits"]].map(([value, text]) => {
   const made = button(text, "radio", { value });
   made.onclick = () => { view(value); F.set("manifold", "view", value); };
   return made;

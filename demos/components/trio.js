@@ -93,3 +93,5 @@ F.hear("busy", (what) => { if (what === "reconstruct" && root.dataset.state === 
 F.hear("idle", (what) => { if (what === "reconstruct" && root.dataset.state === "busy") root.dataset.state = "ready"; });
 watch("value", receive);
 receive();
+// the first work is asked for when the tab is first seen
+new IntersectionObserver((entries, watcher) => { if (entries.some((e) => e.isIntersecting)) { watcher.disconnect(); trigger("seen"); } }).observe(root.parentElement);
