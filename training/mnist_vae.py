@@ -1,4 +1,4 @@
-"""Trains the autoencoders:  python -m training.mnist_vae [NAME ...]     (no name: all of them, one after the other)
+"""Trains the autoencoders:  python -m training.mnist_vae [NAME ...] [--epochs N]     (no name: all of them, one after the other)
 
 Every net sees stochastically binarised pictures, drawn anew each time: b_i = 1 with probability x_i. It minimises
 
@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -43,13 +43,13 @@ class Recipe:
 
 RECIPES = {
     "mnist-vae": Recipe(epochs=106, kl_weight=1, snapshots=True),
-    "mnist-ae": Recipe(epochs=28, snapshots=True),
-    "mnist-vae-kl0.1": Recipe(epochs=5, kl_weight=0.1, start="mnist-vae"),
-    "mnist-vae-kl4": Recipe(epochs=5, kl_weight=4, start="mnist-vae"),
-    "fashion-vae16": Recipe(epochs=4, kl_weight=1, latent_dim=16, pictures="fashion"),
-    "fashion-ae16": Recipe(epochs=4, latent_dim=16, pictures="fashion"),
-    "mnist-ae-squared": Recipe(epochs=2, loss="squared", start="mnist-ae"),
-    "mnist-ae-absolute": Recipe(epochs=2, loss="absolute", start="mnist-ae"),
+    "mnist-ae": Recipe(epochs=106, snapshots=True),
+    "mnist-vae-kl0.1": Recipe(epochs=20, kl_weight=0.1, start="mnist-vae"),
+    "mnist-vae-kl4": Recipe(epochs=20, kl_weight=4, start="mnist-vae"),
+    "fashion-vae16": Recipe(epochs=40, kl_weight=1, latent_dim=16, pictures="fashion"),
+    "fashion-ae16": Recipe(epochs=40, latent_dim=16, pictures="fashion"),
+    "mnist-ae-squared": Recipe(epochs=20, loss="squared", start="mnist-ae"),
+    "mnist-ae-absolute": Recipe(epochs=20, loss="absolute", start="mnist-ae"),
 }
 
 
@@ -146,7 +146,7 @@ def measure(model: vae.Measured, pictures: str, samples: int) -> dict:
     return metrics
 
 
-def finish(name: str, recipe: Recipe, seed: int, weights: dict, epochs: float, curve: list, samples: int = 32) -> None:
+def finish(name: str, recipe: Recipe, seed: int, weights: dict, epochs: float, curve: list, samples: int = 16) -> None:
     """Rounds the weights to fp16, measures them on the test pictures, writes file and card."""
     net = vae.Autoencoder(recipe.latent_dim, variational=recipe.kl_weight is not None)
     net.load_state_dict({k: v.half().float() for k, v in weights.items()}, strict=False)
@@ -156,7 +156,7 @@ def finish(name: str, recipe: Recipe, seed: int, weights: dict, epochs: float, c
     cards.write(
         name,
         net,
-        remake=f"python -m training.mnist_vae {name.partition('@')[0]} --seed {seed}",
+        remake=f"python -m training.mnist_vae {name.partition('@')[0]} --epochs {recipe.epochs} --seed {seed}",
         architecture=f"core.vae.Autoencoder({recipe.latent_dim}, variational={net.variational})",
         data=data.TOLD[recipe.pictures]
         + "; stochastically binarised: pixel i is 1 with probability x_i, drawn anew in every epoch, and once "
@@ -201,6 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", help=f"any of: {', '.join((*RECIPES, *PCAS))}")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, help="another length of the training than the recipe's")
     parser.add_argument("--compile", action="store_true", help="torch.compile the loss (needs a C++ compiler)")
     options = parser.parse_args()
     RUNS.mkdir(exist_ok=True)
@@ -208,7 +209,8 @@ def main() -> None:
         if name in PCAS:
             fit_pca(name, *PCAS[name])
         else:
-            train(name, RECIPES[name], options.seed, options.compile)
+            recipe = RECIPES[name]
+            train(name, replace(recipe, epochs=options.epochs or recipe.epochs), options.seed, options.compile)
 
 
 if __name__ == "__main__":
