@@ -202,6 +202,7 @@ function draw() {
 }
 function later(what) {
   if (what) dirty[what] = true;
+  root.dataset.exact = "false"; // until the frame is drawn
   if (pending) return;
   pending = true;
   requestAnimationFrame(draw);
