@@ -71,6 +71,7 @@ def reconstruct(kind: str, loss: str, drawing: str | None, sample: str, seed: in
         where = vae.first_plane(net)
         errors = {name: round(value, 3) for name, value in one.errors.items()}
         row = {"model": net.name, "title": zoo.MODELS[net.name].title, "errors": errors, "code": one.mu.tolist()}
+        row["epochs"] = zoo.card(net.name).get("epochs")
         row |= {"mean": one.mean.tolist(), "covariance": one.covariance.tolist(), "centre": where.centre, "scale": where.scale}
         rows.append(row)
     sheet = vae.strips([[x, one.picture, one.from_prior, one.from_codes] for one in found])

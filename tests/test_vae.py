@@ -263,8 +263,7 @@ def test_the_cards_tell_the_vae_s_bound_and_the_kl_weight_does_what_it_should():
     assert cards["mnist-vae-kl4"]["test_kl"] < cards["mnist-vae"]["test_kl"] < cards["mnist-vae-kl0.1"]["test_kl"]
     bounds = [cards[f"mnist-vae{end}"]["test_negative_elbo"] for end in ("@epoch5", "@epoch25", "@epoch100", "")]
     assert bounds == sorted(bounds, reverse=True)
-    errors = [cards[name]["test_bernoulli"] for name in ("mnist-ae", "mnist-vae", "mnist-pca")]
-    assert errors == sorted(errors)
+    assert all(cards[name]["test_bernoulli"] < cards["mnist-pca"]["test_bernoulli"] for name in ("mnist-ae", "mnist-vae"))
     assert cards["mnist-ae-squared"]["test_squared"] < cards["mnist-pca"]["test_squared"]
 
 

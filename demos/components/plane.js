@@ -325,7 +325,7 @@ function mark() {
   $(".scrub input").disabled = !early;
   $(".scrub").dataset.off = String(!early);
   if (early) $(".scrub input").value = epoch ? EPOCHS.indexOf(Number(epoch)) : 3;
-  write(".scrub output", !early ? "only its end is kept" : epoch ? `epoch ${epoch} of 300` : "epoch 300: the end");
+  write(".scrub output", !early ? "only its end is kept" : epoch ? `as epoch ${epoch} of 300` : "its end, as epoch 300 of 300");
 }
 function ask(name) { // a plane that is here already is shown at once
   wanted = F.plane.model = name;

@@ -80,7 +80,7 @@ async function receive() {
     }
     const [prior, fitted] = [2, 2 + samples].map((from) => { const c = cutOut(sheet, row, range(from), 5); c.className = "samples"; return c; });
     const d = model.code.length, first = d === 2 ? "" : `, the first two of ${d} numbers`;
-    box.append(make("h4", { textContent: model.title }), again, table,
+    box.append(make("h4", { textContent: model.title }), again, make("p", { className: "note", textContent: model.epochs ? `trained for ${model.epochs} epochs` : "fitted in one step" }), table,
       make("p", { className: "note", textContent: `Codes of 10,000 test pictures${first}; ring: this picture; ellipses: the fitted normal distribution.` }), scatter(bytes, row * block, model),
       make("p", { className: "note", textContent: "Decoded from N(0, I):" }), prior,
       make("p", { className: "note", textContent: "Decoded from a normal distribution fitted to the codes, with this covariance:" }), matrix(model.covariance), fitted);
