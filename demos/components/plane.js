@@ -137,17 +137,15 @@ function paintOver() {
       dot(ends[0], 9, "#fff");
       if (line.b) dot(ends[1], 9, "#ffb300");
     }
-    for (const [thick, color] of [[7, "#000"], [3, "#fff"]]) {
-      pen.beginPath();
-      pen.arc(X(at[0]), Y(at[1]), 15, 0, 7);
-      pen.moveTo(X(at[0]) - 23, Y(at[1])); pen.lineTo(X(at[0]) - 8, Y(at[1])); pen.moveTo(X(at[0]) + 8, Y(at[1])); pen.lineTo(X(at[0]) + 23, Y(at[1]));
-      pen.moveTo(X(at[0]), Y(at[1]) - 23); pen.lineTo(X(at[0]), Y(at[1]) - 8); pen.moveTo(X(at[0]), Y(at[1]) + 8); pen.lineTo(X(at[0]), Y(at[1]) + 23);
-      pen.lineWidth = thick;
-      pen.strokeStyle = color;
-      pen.stroke();
-    }
   }
 }
+const crosses = element.querySelectorAll(".cross");
+let wide = 0; // of a stage: measured when it changes, since asking for it in a frame would cost a layout
+function paintCross() { // an element of its own: a move repaints a few pixels instead of the whole square
+  const s = scales();
+  for (const cross of crosses) cross.style.transform = `translate(${s.p(at[0]) * wide}px, ${(1 - s.p(at[1])) * wide}px)`;
+}
+new ResizeObserver(([entry]) => { wide = entry.contentRect.width; later(); }).observe($(".stage.first"));
 const write = (selector, text) => { const node = typeof selector === "string" ? $(selector) : selector; if (node.textContent !== text) node.textContent = text; };
 const fixed = (v) => (Object.is(Math.round(v * 100), -0) ? 0 : v).toFixed(2).replace("-", "−");
 function paintDigit() {
@@ -196,7 +194,8 @@ function draw() {
   if (what.map) paintMap();
   if (what.map || what.codes) paintCodes();
   if (what.map || what.line) paintFrames();
-  paintOver();
+  if (what.map || what.codes || what.line || what.over) paintOver();
+  paintCross();
   paintDigit();
   root.dataset.painted = Number(root.dataset.painted) + 1;
 }
@@ -377,7 +376,7 @@ const heard = {
       return row;
     }));
     write(".against", report.told);
-    later();
+    later("over");
   },
   async walk({ x, gif, report }) {
     const tiles = cut(await pixelsOf(x), 1, report.steps);
