@@ -47,7 +47,7 @@ RECIPES = {
     "mnist-vae-kl0.1": Recipe(epochs=20, kl_weight=0.1, start="mnist-vae"),
     "mnist-vae-kl4": Recipe(epochs=20, kl_weight=4, start="mnist-vae"),
     "fashion-vae16": Recipe(epochs=40, kl_weight=1, latent_dim=16, pictures="fashion"),
-    "fashion-ae16": Recipe(epochs=40, latent_dim=16, pictures="fashion"),
+    "fashion-ae16": Recipe(epochs=40, latent_dim=16, pictures="fashion", start="fashion-vae16"),
     "mnist-ae-squared": Recipe(epochs=20, loss="squared", start="mnist-ae"),
     "mnist-ae-absolute": Recipe(epochs=20, loss="absolute", start="mnist-ae"),
 }
@@ -71,7 +71,10 @@ def train(name: str, recipe: Recipe, seed: int, compiled: bool) -> None:
     pictures = pictures.flatten(1)
     net = vae.Autoencoder(recipe.latent_dim, variational=recipe.kl_weight is not None)
     if recipe.start:
-        net.load_state_dict(zoo.load(recipe.start).state_dict())
+        state = zoo.load(recipe.start).state_dict()
+        for key in ("encoder.4.weight", "encoder.4.bias"):  # an autoencoder takes the means alone
+            state[key] = state[key][: len(net.state_dict()[key])]
+        net.load_state_dict(state)
     mean = {key: p.detach().clone() for key, p in net.named_parameters()}
     optimiser = torch.optim.AdamW(net.parameters(), LR, weight_decay=WEIGHT_DECAY, fused=True)
     step, first, curve, saved = 0, 0, [], {}
