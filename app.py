@@ -14,6 +14,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 def _import_torch() -> None:
     import torch  # noqa: F401
 
+    import core  # noqa: F401
+
 
 threading.Thread(target=_import_torch, name="import torch", daemon=True).start()  # while gradio is being imported
 
@@ -21,7 +23,7 @@ import argparse  # noqa: E402
 
 import gradio as gr  # noqa: E402
 
-from demos import autoencoders, fgsm, manifold, one_pixel, ui  # noqa: E402
+from demos import autoencoders, compute, fgsm, manifold, one_pixel, ui  # noqa: E402
 
 TABS = (fgsm, one_pixel, manifold, autoencoders)
 
@@ -53,7 +55,7 @@ with gr.Blocks(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
         ui.remember(name, built.fields, loaded)
     loaded.then(None, None, None, js="() => FoolForge.start()", api_visibility="private")
 
-demo.queue(max_size=200, status_update_rate=2, default_concurrency_limit=4)
+demo.queue(max_size=300, status_update_rate=2, default_concurrency_limit=4)
 
 
 def main() -> None:
@@ -61,8 +63,14 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--share", action="store_true", help="a public link through gradio's tunnel (needs a network)")
-    parser.add_argument("--warm", action="store_true", help="compute the first view of every packaged picture in the background")
+    parser.add_argument(
+        "--warm",
+        action="store_true",
+        default=bool(os.environ.get("FOOL_FORGE_WARM")),
+        help="compute what the packaged pictures will be asked in the background, before a class comes (or FOOL_FORGE_WARM=1)",
+    )
     options = parser.parse_args()
+    compute.start()
     demo.launch(
         prevent_thread_lock=True,
         server_name=options.host,
@@ -71,6 +79,7 @@ def main() -> None:
         theme=ui.theme(),
         run_history=False,
         ssr_mode=False,
+        max_threads=ui.THREADS,
         max_file_size="20mb",
         footer_links=[],
         enable_monitoring=False,

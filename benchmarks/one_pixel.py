@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core import candidates as candidates_
 from core import one_pixel, patch_forward, zoo
 from core.images import open_image, to_pixels
 from core.samples import SAMPLES
@@ -112,21 +113,21 @@ def levers(model: nn.Module, x: Tensor, k: int, population: int) -> None:
         evaluator = patch_forward.evaluator(model, x, pixels=k)
         patch_forward._prepared.cache_clear()
         patch_forward.TILES = usual
-        return lambda: one_pixel._measured(model, x, candidates, evaluator)
+        return lambda: candidates_.measured(model, x, candidates, evaluator)
 
     def bf16() -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return model(one_pixel.painted(x, candidates).contiguous(memory_format=torch.channels_last))
+            return model(candidates_.painted(x, candidates).contiguous(memory_format=torch.channels_last))
 
     ways = {
-        "batches of 128, fp32 (the others' way)": lambda: torch.cat([model(p) for p in one_pixel.painted(x, candidates).split(128)]),
-        "one batch, fp32": lambda: model(one_pixel.painted(x, candidates)),
-        "one batch, channels last": lambda: one_pixel._forward(model, one_pixel.painted(x, candidates)),
+        "batches of 128, fp32 (the others' way)": lambda: torch.cat([model(p) for p in candidates_.painted(x, candidates).split(128)]),
+        "one batch, fp32": lambda: model(candidates_.painted(x, candidates)),
+        "one batch, channels last": lambda: candidates_.forward(model, candidates_.painted(x, candidates)),
         "one batch, channels last, bf16 (not used)": bf16,
         "windows, norms folded": windows(()),
         "windows, norms folded, Winograd (used)": windows(patch_forward.TILES),
     }
-    truth = model(one_pixel.painted(x, candidates))
+    truth = model(candidates_.painted(x, candidates))
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(3):
         for name, way in ways.items():

@@ -10,6 +10,9 @@ pauses of 0 to 33 ms, at any phase of the screen's clock: there the wait for the
 New picture. A picture that was not asked before is clicked; the time runs from the click until the figure shows this very picture
 (its pixels are compared) and every number, that after JPEG included. Beside it, in a process of its own while the server idles,
 `core.sweep` does the same work without a page, with the same threads. Both take turns.
+
+Search. "Attack" is clicked in the tab One pixel; the time runs until the first generation is drawn, and until the last one is. Beside it
+the same search, same seed, same threads, from `core.one_pixel` in a process of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.serving import CHROMIUM_FLAGS, chromium, percentile, serve, table
-from core import images, samples, sweep, zoo
+from core import images, one_pixel, runtime, samples, sweep, zoo
 
 PATIENCE = 240_000  # ms; a busy machine is slow, not broken
 FIGURE = "#fgsm-figure .figure"
@@ -109,10 +112,10 @@ def bare(model: str, sample: str, method: str) -> dict[str, float]:
     x = images.to_pixels(images.open_image(samples.sample(sample).path), net)
     clock.append(time.perf_counter())
     found = []
-    for step in sweep.sweep(net, x, method=method):
-        if isinstance(step, sweep.Sweep):
-            found.append(step)
-            clock.append(time.perf_counter())
+    for work in (lambda: sweep.sweep(net, x, method=method), lambda: sweep.after_jpeg(net, found[0])):
+        *_, result = work()
+        found.append(result)
+        clock.append(time.perf_counter())
     sweep.report(found[-1], net.labels)
     clock.append(time.perf_counter())
     middle = images.to_sheet(found[0].frames) if found[0].sign is None else images.to_image((found[0].sign + 1) / 2)
@@ -248,11 +251,59 @@ def new_pictures(browser: Browser, url: str, cases: list[tuple[str, str, int]], 
     )
 
 
+def bare_search(sample: str, generations: int, seed: int) -> tuple[float, float, int]:
+    """Seconds until the first and until the last generation of a search without page or server, and the last one's number."""
+    net = zoo.load("cifar10-resnet")
+    x = images.to_pixels(images.open_image(samples.sample(sample).path), net)
+    y = net(x).argmax(1)
+    knobs = {"pixels": 1, "targeted": False, "population": 400, "generations": generations}
+    start, first = time.perf_counter(), 0.0
+    for step in one_pixel.attack(net, x, y, **knobs, generator=runtime.generator(seed)):
+        first = first or time.perf_counter() - start
+    return first, time.perf_counter() - start, step.generation
+
+
+def searches(browser: Browser, url: str, generations: int, count: int, pool: Executor) -> None:
+    """The table of the one-pixel searches."""
+    rows = []
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    pool.submit(bare_search, "cifar10-0", 1, 0).result()
+    for k in range(count):
+        name = f"cifar10-{k}"
+        page.goto(f"{url}/?tab=one_pixel&sample={name}&generations={generations}&population=400&seed={k}")
+        page.wait_for_selector('#one-pixel-figure .pixels[data-state="ready"]')
+        page.wait_for_timeout(1500)
+        reference = pool.submit(bare_search, name, generations, k).result()
+        last = reference[2]
+        ours = page.evaluate(
+            """async (last) => {
+              const root = document.querySelector("#one-pixel-figure .pixels"), start = performance.now();
+              let first = null;
+              document.querySelector("#one-pixel-start").click();
+              while (Number(root.dataset.generation) < last) {
+                await new Promise(requestAnimationFrame);
+                if (first === null && Number(root.dataset.generation) >= 0) first = performance.now() - start;
+              }
+              return [first ?? performance.now() - start, performance.now() - start];
+            }""",
+            last,
+        )
+        rows.append([name, str(last), *(f"{1000 * t:.0f}" for t in reference[:2]), *(f"{t:.0f}" for t in ours)])
+        rows[-1].append(f"{ours[1] / 1000 / reference[1]:.2f}")
+    page.close()
+    table(
+        "One pixel: click to the first and to the last generation (goals: first < 300 ms, ratio < 1.10)",
+        ["picture", "generations", "bare first ms", "bare ms", "first ms", "last ms", "ratio"],
+        rows,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The page in a browser")
     parser.add_argument("--moves", type=int, default=200)
     parser.add_argument("--quick", action="store_true", help="few moves and pictures: does the script work?")
-    parser.add_argument("--only", choices=["drag", "picture"], help="one of the two tables")
+    parser.add_argument("--only", choices=["drag", "picture", "search"], help="one of the three tables")
     options = parser.parse_args()
     models = [name for name in TITLES if not zoo.MODELS[name].file or (zoo.WEIGHTS / zoo.MODELS[name].file).exists()]
     for name in TITLES.keys() - set(models):
@@ -266,10 +317,12 @@ def main() -> None:
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
     ):
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM_FLAGS))
-        if options.only != "picture":
+        if options.only in (None, "drag"):
             drags(browser, url, models, 20 if options.quick else options.moves)
-        if options.only != "drag":
+        if options.only in (None, "picture"):
             new_pictures(browser, url, [(*case, count) for case, count in counts.items()], pool)
+        if options.only in (None, "search"):
+            searches(browser, url, 2 if options.quick else 15, 1 if options.quick else 5, pool)
         browser.close()
 
 

@@ -1,4 +1,4 @@
-"""The one-pixel attack (Su, Vargas & Sakurai 2019, arXiv:1710.08864), weak pixels, and a pixel set by hand.
+"""The one-pixel attack (Su, Vargas & Sakurai 2019, arXiv:1710.08864).
 
 A candidate is k pixels, each a place and a colour. Differential evolution works on real vectors; what is evaluated, and shown, is the
 vector rounded: whole places inside the picture, 8-bit colours, exactly k pixels other than the picture's.
@@ -6,22 +6,19 @@ vector rounded: whole places inside the picture, 8-bit colours, exactly k pixels
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from core.candidates import Model, forward, label_of, log_odds, measured, name_of, painted, picture, rounded, rows_at_once, windowed
 from core.checks import UserError, whole
-from core.images import eight_bit
-from core.patch_forward import batch, evaluator
+from core.patch_forward import batch
 
-Model = Callable[[Tensor], Tensor]
 F = 0.5  # the paper's factor of mutation
 MOST_PIXELS, POPULATION, GENERATIONS = 64, (4, 2000), 1000
-MOST_PLACES = 1024  # of `weak_pixels` without a stride
 
 
 @dataclass(frozen=True)
@@ -67,18 +64,18 @@ def attack(
     Two pixels at one place: the later takes the next free place in reading order. A colour that is the picture's own: its first channel
     moves by one level. Nothing is evaluated twice: a table is keyed by the rounded pixels in reading order.
     """
-    x = _picture(x)
+    x = picture(x)
     k = whole("The number of pixels", pixels, 1, min(MOST_PIXELS, x[0, 0].numel()))
     population = whole("The population", population, *POPULATION)
     generations = whole("The number of generations", generations, 0, GENERATIONS)
-    clean = _forward(model, x)[0]
-    label, seen = _label(y, clean), int(clean.argmax())
+    clean = forward(model, x)[0]
+    label, seen = label_of(y, clean), int(clean.argmax())
     if targeted and seen == label:
-        raise UserError(f"The net already sees {_name(model, seen)} here; choose another class as the target.")
+        raise UserError(f"The net already sees {name_of(model, seen)} here; choose another class as the target.")
     if not targeted and seen != label:
         raise UserError(
-            f"The net already gets this picture wrong: it sees {_name(model, seen)}, not {_name(model, label)}; "
-            f"attack its own answer, {_name(model, seen)}, or choose another picture."
+            f"The net already gets this picture wrong: it sees {name_of(model, seen)}, not {name_of(model, label)}; "
+            f"attack its own answer, {name_of(model, seen)}, or choose another picture."
         )
     return _evolve(_judge(model, x, label, k, targeted), x, label, k, population, generations, generator)
 
@@ -87,33 +84,6 @@ def mutate(population: Tensor, r: Tensor) -> Tensor:
     """The children v_i = r1 + F (r2 - r3) of members (P, D); r: (P, 3) indices -> (P, D)."""
     r1, r2, r3 = (population[i] for i in r.T)
     return r1 + F * (r2 - r3)
-
-
-def rounded(vectors: Tensor, x: Tensor) -> Tensor:
-    """(P, k * (2 + C)) reals, rows and columns and colours in their ranges -> (P, k, 1 + C) int32: row * W + column, colour.
-
-    The candidates that are evaluated: k different places in reading order, each colour another one than the picture's there.
-    """
-    C, H, W = x.shape[1:]
-    v = vectors.unflatten(1, (-1, 2 + C)).round().long()
-    places, colours = v[..., 0] * W + v[..., 1], v[..., 2:]
-    for j in range(1, places.shape[1]):
-        while (taken := (places[:, :j] == places[:, j : j + 1]).any(1)).any():
-            places[:, j] = torch.where(taken, (places[:, j] + 1) % (H * W), places[:, j])
-    places, order = places.sort(1)
-    colours = colours.gather(1, order[..., None].expand_as(colours))
-    own = _colours(x, places)
-    same = (colours == own).all(2)
-    colours[..., 0] += torch.where(same, torch.where(own[..., 0] < 255, 1, -1), 0)
-    return torch.cat([places[..., None], colours], 2).int()
-
-
-def painted(x: Tensor, candidates: Tensor) -> Tensor:
-    """(P, C, H, W): copies of x (1, C, H, W), each with its candidate's pixels (P, k, 1 + C) set."""
-    places, colours = candidates[..., 0].long(), candidates[..., 1:].to(x.dtype) / 255
-    pictures = x.flatten(2).repeat(len(candidates), 1, 1)
-    pictures.scatter_(2, places[:, None].expand(-1, x.shape[1], -1).to(x.device), colours.transpose(1, 2).to(x.device))
-    return pictures.unflatten(2, x.shape[2:])
 
 
 @dataclass(frozen=True)
@@ -138,23 +108,23 @@ def _judge(model: Model, x: Tensor, label: int, k: int, targeted: bool) -> Judge
     The population is one batch, or, with windows or large pictures, a few. With windows, what is about to be shown as the best, or as
     fooling the net, is measured again by the net's own forward, which decides.
     """
-    fast = _evaluator(model, x, k)
-    size = batch(k) if fast else _rows(x)
+    fast = windowed(model, x, k)
+    size = batch(k) if fast else rows_at_once(x)
 
     @torch.no_grad()
     def judge(candidates: Tensor, best: _Verdict | None) -> tuple[Tensor, _Verdict]:
         costs = []
         for some in candidates.split(size):
-            logits = _measured(model, x, some, fast)
-            measured = [fast is None] * len(some)
+            logits = measured(model, x, some, fast)
+            exact = [fast is None] * len(some)
             while True:
-                cost = _log_odds(logits, label) * (-1 if targeted else 1)
+                cost = log_odds(logits, label) * (-1 if targeted else 1)
                 fooled = (logits.argmax(1) == label).cpu() == targeted
                 i = int(torch.where(fooled | ~fooled.any(), cost, math.inf).argmin())
                 found = _Verdict(bool(fooled[i]), float(cost[i]), some[i], logits[i])
-                if measured[i] or not found.beats(best):
+                if exact[i] or not found.beats(best):
                     break
-                logits[i], measured[i] = _forward(model, painted(x, some[i : i + 1]))[0], True
+                logits[i], exact[i] = forward(model, painted(x, some[i : i + 1]))[0], True
             costs.append(cost)
             best = found if found.beats(best) else best
             if best.fooled:
@@ -162,12 +132,6 @@ def _judge(model: Model, x: Tensor, label: int, k: int, targeted: bool) -> Judge
         return torch.cat(costs), best
 
     return judge
-
-
-def _evaluator(model: Model, x: Tensor, k: int) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """The windowed forward where it pays: on a CPU, for a net that it knows and that nobody watches by hooks."""
-    watched = isinstance(model, nn.Module) and any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
-    return evaluator(model, x, pixels=k) if isinstance(model, nn.Module) and x.device.type == "cpu" and not watched else None
 
 
 def _evolve(judge: Judge, x: Tensor, label: int, k: int, P: int, generations: int, generator: torch.Generator) -> Iterator[Step]:
@@ -218,101 +182,6 @@ def _evolve(judge: Judge, x: Tensor, label: int, k: int, P: int, generations: in
 
 
 @dataclass(frozen=True)
-class Weak:
-    """How far one pixel can push class y down. The maps are (rows, columns) of the places looked at, NaN or -1 where not yet.
-
-    drop: p(y) of the picture minus the lowest p(y) that a colour of `colours` gives there; below 0 where all of them help y.
-    colour: which of them; fooled: whether one of them makes another class the first.
-    rows, columns: where in the picture the maps' cells are.   confidence: p(y) of the picture.   share: of the work done, 0 ... 1.
-    """
-
-    drop: Tensor
-    colour: Tensor
-    fooled: Tensor
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    colours: tuple[tuple[int, ...], ...]
-    confidence: float
-    evaluations: int
-    share: float
-
-
-def weak_pixels(model: Model, x: Tensor, y: Tensor, *, stride: int | None = None) -> Iterator[Weak]:
-    """All places times the corner colours ({0, 255} per channel: 8, or 2 for grey pictures), one Weak after every batch of about 400.
-
-    x: (1, C, H, W), rounded to 8 bits.   y: (1,) int64, the class whose probability is watched.
-    stride: every how many pixels a place is looked at; None: 1 for up to 1,024 pixels, else the smallest that leaves at most 1,024
-    places (7 at 224 x 224: 8,192 evaluations instead of 401,408). The colour that a pixel has already counts as no drop, unevaluated.
-    The maps are measured with windows where `attack` would use them: the net's own numbers up to float rounding.
-    """
-    x = _picture(x)
-    H, W = x.shape[2:]
-    if stride is None:
-        stride = next(s for s in itertools.count(1) if -(-H // s) * -(-W // s) <= MOST_PLACES)
-    stride = whole("The stride", stride, 1, min(H, W))
-    clean = _forward(model, x)[0]
-    return _scan(model, x, _label(y, clean), clean, stride)
-
-
-def _scan(model: Model, x: Tensor, label: int, clean: Tensor, stride: int) -> Iterator[Weak]:
-    C, H, W = x.shape[1:]
-    rows, columns = (tuple(min(i + stride // 2, side - 1) for i in range(0, side, stride)) for side in (H, W))
-    corners = torch.tensor(list(itertools.product((0, 255), repeat=C)))
-    places = (torch.tensor(rows)[:, None] * W + torch.tensor(columns)).flatten()
-    shown, was = (len(rows), len(columns)), float(clean.cpu().double().softmax(0)[label])
-    drop, colour = torch.full((len(places),), math.nan, dtype=torch.float64), torch.full((len(places),), -1)
-    fooled, evaluations, fast, step = torch.zeros(len(places), dtype=torch.bool), 0, _evaluator(model, x, 1), _rows(x) // len(corners)
-    for first in range(0, len(places), step):
-        at = places[first : first + step]
-        candidates = torch.cat(
-            [at[:, None, None].expand(-1, len(corners), 1), corners.expand(len(at), -1, -1)], 2
-        )  # places, colours, 1 + C
-        new = (candidates[..., 1:] != _colours(x, at)[:, None]).any(2)
-        logits = clean.cpu().expand(len(at), len(corners), -1).clone()
-        logits[new] = _measured(model, x, candidates[new][:, None], fast).cpu()
-        p = logits.double().softmax(2)[..., label]
-        lowest, which = p.min(1)
-        here = slice(first, first + len(at))
-        drop[here], colour[here], fooled[here] = was - lowest, which, (logits.argmax(2) != label).any(1)
-        evaluations += int(new.sum())
-        yield Weak(
-            *(t.clone().view(shown) for t in (drop, colour, fooled)),
-            rows=rows,
-            columns=columns,
-            colours=tuple(map(tuple, corners.tolist())),
-            confidence=was,
-            evaluations=evaluations,
-            share=(first + len(at)) / len(places),
-        )
-
-
-@dataclass(frozen=True)
-class Try:
-    """A pixel set by hand: the picture (1, C, H, W), its probabilities (K,), p(y) as confidence, the first class; fooled: it is not y."""
-
-    image: Tensor
-    probabilities: Tensor
-    confidence: float
-    label: int
-    fooled: bool
-
-
-def set_pixel(model: Model, x: Tensor, y: Tensor, *, row: int, column: int, colour: tuple[int, ...]) -> Try:
-    """x (1, C, H, W) rounded to 8 bits, with one pixel set to a colour (0 ... 255 per channel), through the net's own forward."""
-    x = _picture(x)
-    C, H, W = x.shape[1:]
-    row, column = whole("The row", row, 0, H - 1), whole("The column", column, 0, W - 1)
-    if len(colour) != C:
-        raise UserError(f"The colour has {len(colour)} channels; the picture has {C}.")
-    colour = [whole("The colour", c, 0, 255) for c in colour]
-    image = painted(x, torch.tensor([[[row * W + column, *colour]]]))
-    logits = _forward(model, image)[0]
-    label, probabilities = _label(y, logits), logits.cpu().double().softmax(0)
-    seen = int(probabilities.argmax())
-    return Try(image, probabilities, float(probabilities[label]), seen, seen != label)
-
-
-@dataclass(frozen=True)
 class Summary:
     """Of a batch so far. rate: fooled / attacked, with the 95 % Wilson interval low ... high.
 
@@ -354,7 +223,7 @@ def _each(
     ends: list[Step] = []
     skipped = 0
     for i in range(len(x)):
-        if int(_forward(model, _picture(x[i : i + 1]))[0].argmax()) != int(y[i]):
+        if int(forward(model, picture(x[i : i + 1]))[0].argmax()) != int(y[i]):
             skipped += 1
             yield Progress(i, None, _summary(ends, skipped))
             continue
@@ -391,58 +260,3 @@ def wilson(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     p = successes / n
     middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
-
-
-def _picture(x: Tensor) -> Tensor:
-    """x as one picture of 8 bits, or UserError."""
-    if not isinstance(x, Tensor) or x.ndim != 4 or len(x) != 1 or not x.is_floating_point():
-        raise UserError(f"The picture has the shape {tuple(getattr(x, 'shape', ()))}; give one picture, (1, channels, height, width).")
-    if not bool(((x >= 0) & (x <= 1)).all()):
-        raise UserError("The picture has values outside 0 ... 1; give pixels as fractions of the range.")
-    return eight_bit(x)
-
-
-def _label(y: Tensor, logits: Tensor) -> int:
-    """y as a class of the net, or UserError."""
-    if not isinstance(y, Tensor) or y.numel() != 1 or y.is_floating_point():
-        raise UserError("The class was not one whole number; give one class for one picture.")
-    return whole("The class", int(y), 0, len(logits) - 1)
-
-
-def _name(model: Model, label: int) -> str:
-    labels = getattr(model, "labels", None)
-    return labels[label] if labels else f"class {label}"
-
-
-def _colours(x: Tensor, places: Tensor) -> Tensor:
-    """The picture's own colours, 0 ... 255, at places of any shape: (..., C)."""
-    return (x[0].flatten(1).cpu() * 255).round().long().T[places]
-
-
-@torch.no_grad()
-def _measured(model: Model, x: Tensor, candidates: Tensor, fast: Callable[[Tensor, Tensor], Tensor] | None) -> Tensor:
-    """The logits (B, K) of candidates (B, k, 1 + C), in batches."""
-    if fast is None:
-        return torch.cat([_forward(model, painted(x, some)) for some in candidates.split(_rows(x))])
-    some = candidates.split(batch(candidates.shape[1]))
-    return torch.cat([fast(c[..., 0].long(), c[..., 1:].to(x.dtype) / 255) for c in some])
-
-
-def _rows(x: Tensor) -> int:
-    """How many pictures go through the net at once: 400 of 32 x 32."""
-    return max(16, 400 * 1024 // x[0, 0].numel())
-
-
-@torch.no_grad()
-def _forward(model: Model, x: Tensor) -> Tensor:
-    """The net's own logits. Convolutions on a CPU are about 1.4 times faster with the channels last."""
-    if x.device.type == "cpu" and isinstance(model, nn.Module) and any(isinstance(m, nn.Conv2d) for m in model.modules()):
-        x = x.contiguous(memory_format=torch.channels_last)
-    return model(x)
-
-
-def _log_odds(logits: Tensor, label: int) -> Tensor:
-    """log p / (1 - p) of the class, (B,) float64 on the CPU."""
-    logits = logits.cpu().double()
-    others = logits.index_fill(1, torch.tensor([label]), -math.inf)
-    return logits[:, label] - others.logsumexp(1)

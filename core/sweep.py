@@ -89,7 +89,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Progress:
-    """Between the start and the result: `done` of `total` gradients."""
+    """Between the start and the result: `done` of `total` gradients; while the frames are being measured, all of them."""
 
     done: int
     total: int
@@ -99,8 +99,8 @@ class Progress:
 def sweep(
     model: torch.nn.Module, x: Tensor, *, method: str, target: str = "", steps: int = 10, seed: int = 0
 ) -> Iterator[Progress | Sweep]:
-    """Attacks x with every budget of the ladder, as one batch, and measures each frame. Yields Progress, then the Sweep twice:
-    first without, then with the predictions after JPEG.
+    """Attacks x with every budget of the ladder, as one batch, and measures each frame. Yields Progress, then the Sweep; p_jpeg is
+    left to `after_jpeg`. No step between two yields is long: others can compute in between.
 
     model: a classifier of the zoo (labels, size).   x: (1, C, H, W) pixels in [0, 1], one picture.
     method: a key of METHODS.   target: a class name, used by the targeted methods alone.
@@ -140,6 +140,10 @@ def sweep(
             yield Progress(done, steps)
         frames = torch.cat([x] * (len(budgets) - len(tries)) + [images.eight_bit(attacked)])
 
+    measured = []
+    for part in frames.split(_chunk(model)):
+        yield Progress(steps, steps)
+        measured.append(_probabilities(model, part))
     change = frames - x
     result = Sweep(
         method=method,
@@ -152,17 +156,30 @@ def sweep(
         frames=frames,
         sign=sign,
         p_clean=p_clean,
-        p=_probabilities(model, frames),
+        p=torch.cat(measured),
         linf=tuple((change.abs().amax((1, 2, 3)) * 255).round().int().tolist()),
         l2=tuple(change.flatten(1).norm(dim=1).tolist()),
     )
     yield result
-    yield replace(result, p_jpeg=_probabilities(model, images.through_file(frames, "JPEG")))
+
+
+def after_jpeg(model: torch.nn.Module, result: Sweep) -> Iterator[Progress | Sweep]:
+    """Measures what the net sees in each frame after saving as JPEG. Yields Progress, then the Sweep with p_jpeg."""
+    p_jpeg: list[Tensor] = []
+    for part in result.frames.split(_chunk(model)):
+        p_jpeg.append(_probabilities(model, images.through_file(part, "JPEG")))
+        yield Progress(len(p_jpeg), -(-len(result.frames) // _chunk(model)))
+    yield replace(result, p_jpeg=torch.cat(p_jpeg))
+
+
+def _chunk(model: torch.nn.Module) -> int:
+    """How many pictures go through a net at once: few large ones, whose activations would outgrow a CPU's cache."""
+    return 4 if model.size[1] > 64 and device_of(model).type == "cpu" else 64
 
 
 @torch.no_grad()
-def _probabilities(model: torch.nn.Module, x: Tensor, chunk: int = 64) -> Tensor:
-    return torch.cat([predictions(model(part)) for part in x.split(chunk)])
+def _probabilities(model: torch.nn.Module, x: Tensor) -> Tensor:
+    return predictions(model(x))
 
 
 def _target(model: torch.nn.Module, target: str, y: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from PIL import Image
 
 from core import gradient_attacks, images, samples, sweep, zoo
 from core.checks import choice, number
-from demos import pictures, ui
+from core.turns import Pause
+from demos import compute, pictures, ui
 
 TITLE, NAME = "FGSM", "fgsm"
 DEFAULT = {"model": "imagenet-lite0", "method": "fgsm"}
@@ -50,18 +52,26 @@ def _run(image: str | None, sample: str, model: str, method: str, target: str, s
             yield found, {"progress": [found.done, found.total]}
         else:
             yield found, sweep.report(found, net.labels) | extra
+            for whole in sweep.after_jpeg(net, found):
+                yield whole, {} if isinstance(whole, sweep.Progress) else sweep.report(whole, net.labels) | extra
 
 
 def fgsm_sweep(
     image: str | None, sample: str, model: str, method: str, target: str, steps: int, seed: int
 ) -> Iterator[tuple[Image.Image | None, Image.Image | None, dict]]:
     """What the page calls: the clean picture, the sign of the gradient (or the attacked frames under one another), the numbers."""
-    sheets: tuple[Image.Image | None, Image.Image | None] = (None, None)
+    sheets, told = None, time.monotonic()
     for found, numbers in _run(image, sample, model, method, target, steps, seed):
-        if isinstance(found, sweep.Sweep) and sheets[0] is None:
-            middle = images.to_image((found.sign + 1) / 2) if found.sign is not None else images.to_sheet(found.frames)
-            sheets = (images.to_image(found.x), middle)
-        yield (*(sheets if sheets[0] else (gr.skip(), gr.skip())), numbers)
+        if isinstance(found, sweep.Sweep):
+            if not sheets:
+                middle = images.to_image((found.sign + 1) / 2) if found.sign is not None else images.to_sheet(found.frames)
+                sheets = (images.to_image(found.x), middle)
+            yield *sheets, numbers
+        elif not sheets and time.monotonic() - told > 0.2:
+            told = time.monotonic()
+            yield gr.skip(), gr.skip(), numbers
+        else:
+            yield Pause(low=bool(sheets))
 
 
 def attack(
@@ -70,8 +80,7 @@ def attack(
     """One attacked picture and its numbers. eps in 255ths, rounded to the nearest budget of the method's ladder;
     L-BFGS has no epsilon and gives the dearest price that reaches the target, or the cheapest if none does."""
     eps = number("epsilon (in 255ths)", eps, 0, 255)
-    for found, numbers in _run(image, sample, model, method, target, steps, seed):
-        pass
+    *_, (found, numbers) = _run(image, sample, model, method, target, steps, seed)
     if sweep.METHODS[method].kind == "price":
         k = found.fooled_at if found.fooled_at is not None else len(found.budgets) - 1
     else:
@@ -92,16 +101,21 @@ def content(given: dict) -> dict:
 
 
 def prepare() -> None:
-    """Loads the default model, so that the first visitor does not wait for it."""
-    zoo.load(DEFAULT["model"])
+    """Makes the first figure, so that the first visitor does not wait for the model to be loaded."""
+    for _ in run(image=None, sample=pictures.FIRST["photo"], target="", steps=10, seed=0, **DEFAULT):
+        pass
 
 
 def warm() -> None:
-    """Makes the FGSM sweep of every packaged picture once, so that a class finds them ready."""
+    """Answers, while nobody asks, what every packaged picture will be asked with the controls untouched, so that a class finds it ready:
+    FGSM first, then BIM and PGD."""
     models = {"photo": "imagenet-lite0", "cifar10": "cifar10-resnet", "digit": "mnist-cnn"}
-    for name, sample in samples.SAMPLES.items():
-        for _ in run(image=None, sample=name, model=models[sample.group], method="fgsm", target="", steps=1, seed=0):
-            pass
+    for method in ("fgsm", "bim", "pgd"):
+        for name, sample in samples.SAMPLES.items():
+            while not compute.idle():
+                time.sleep(0.1)
+            for _ in run(image=None, sample=name, model=models[sample.group], method=method, target="", steps=10, seed=0):
+                pass
 
 
 def settle(model: str, method: str, target: str, sample: str, image: str | None, tick: float) -> tuple:
@@ -122,7 +136,7 @@ def settle(model: str, method: str, target: str, sample: str, image: str | None,
     )
 
 
-run = gr.cache(ui.handler(fgsm_sweep), key=content, max_size=400, max_memory="400mb")
+run = ui.computed(fgsm_sweep, key=content)
 
 
 def build() -> ui.Built:
@@ -157,7 +171,7 @@ def build() -> ui.Built:
     swept = ui.endpoint(triggers, run, inputs, [x_out, sheet, report], weight=ui.HEAVY)
     ui.pass_on(swept, run.__name__, report, figure, "(x, sheet, report) => ({x, sheet, report})", [x_out, sheet, report])
     one = given | {"eps": eps, "steps": steps, "target": target, "seed": seed}
-    ui.endpoint([once.click], ui.handler(attack), one, [attacked, numbers], weight=ui.HEAVY)
+    ui.endpoint([once.click], ui.computed(attack), one, [attacked, numbers], weight=ui.HEAVY)
 
     settled = [chooser.sample, chooser.draw, model, target, steps, seed, chooser.tick]
     follow = {"model": model, "method": method, "target": target, "sample": chooser.sample, "image": chooser.image, "tick": chooser.tick}

@@ -10,7 +10,9 @@ import gradio as gr
 from PIL import Image
 
 from core import images, one_pixel, runtime, samples, zoo
+from core import weak_pixels as core_weak_pixels
 from core.checks import UserError, whole
+from core.turns import Pause
 from demos import pictures, ui
 
 TITLE, NAME = "One pixel", "one-pixel"
@@ -67,6 +69,7 @@ def one_pixel_attack(
     for step in one_pixel.attack(net, x, zoo.class_of(net, goal), **knobs, generator=generator):
         curve.append(round(step.confidence, 5))
         if time.perf_counter() - sent < 0.06 and not step.done:
+            yield Pause()
             continue
         sent = time.perf_counter()
         numbers = base | {
@@ -94,7 +97,7 @@ def weak_pixels(image: str | None, sample: str, model: str) -> Iterator[dict]:
     """Streams the map of the largest drop in confidence that one pixel of a corner colour gives at each place."""
     net, x, _, base = _subject(image, sample, model)
     y = zoo.class_of(net, base["class"])
-    for weak in one_pixel.weak_pixels(net, x, y):
+    for weak in core_weak_pixels.weak_pixels(net, x, y):
         yield {
             "phase": "weak",
             "class": base["class"],
@@ -117,7 +120,7 @@ def set_pixel(image: str | None, sample: str, model: str, place: dict) -> tuple[
     net, x, _, base = _subject(image, sample, model)
     y = zoo.class_of(net, base["class"])
     row, column, colour = place.get("row"), place.get("column"), tuple(place["colour"])
-    made = one_pixel.set_pixel(net, x, y, row=row, column=column, colour=colour)
+    made = core_weak_pixels.set_pixel(net, x, y, row=row, column=column, colour=colour)
     report = {"phase": "try", "row": row, "column": column, "colour": colour, "confidence": made.confidence, "fooled": made.fooled}
     return images.to_image(made.image), report | {"class": base["class"], "top": zoo.top(made.probabilities, net.labels)}
 
@@ -133,6 +136,8 @@ def one_pixel_batch(count: int, pixels: int, population: int, generations: int, 
         if time.perf_counter() - shown > 0.3 or (now.index == len(x) - 1 and (now.step is None or now.step.done)):
             shown = time.perf_counter()
             yield _table(now, len(x), source, pixels, population)
+        else:
+            yield Pause()
 
 
 def _table(now: one_pixel.Progress, total: int, source: str, pixels: int, population: int) -> str:
@@ -202,21 +207,22 @@ def build() -> ui.Built:
 
     given = {"image": chooser.image, "sample": chooser.sample, "model": model}
     knobs = {"pixels": pixels, "target": target, "own": own, "population": population, "generations": generations, "seed": seed}
-    looked = ui.endpoint([chooser.tick.change, chooser.image.change], ui.handler(look), given, [clean, seen], weight=ui.LIGHT, public=False)
+    another = [chooser.tick.change, chooser.image.change]
+    looked = ui.endpoint(another, ui.computed(look), given, [clean, seen], weight=ui.LIGHT, public=False)
     ran = ui.endpoint(
-        [start.click], ui.handler(one_pixel_attack), given | knobs, [clean, attacked, report], weight=ui.LONG, name="one_pixel"
+        [start.click], ui.computed(one_pixel_attack), given | knobs, [clean, attacked, report], weight=ui.LONG, name="one_pixel"
     )
-    mapped = ui.endpoint([weak.click], ui.handler(weak_pixels), given, [map_], weight=ui.LONG)
+    mapped = ui.endpoint([weak.click], ui.computed(weak_pixels), given, [map_], weight=ui.LONG)
     figure.place(None, None, [place], js="() => FoolForge.wish", api_visibility="private")
-    ui.endpoint([place.change], ui.handler(set_pixel), given | {"place": place}, [attacked, made], weight=ui.LIGHT)
+    ui.endpoint([place.change], ui.computed(set_pixel), given | {"place": place}, [attacked, made], weight=ui.LIGHT)
     for json in (seen, report, map_, made):
         json.change(None, [clean, json], [figure], js="(x, report) => ({x, report})", api_visibility="private")
     everything = {"count": count, "pixels": pixels, "population": population, "generations": generations, "seed": seed}
-    counted = ui.endpoint([begin.click], ui.handler(one_pixel_batch), everything, [table], weight=ui.LONG)
+    counted = ui.endpoint([begin.click], ui.computed(one_pixel_batch), everything, [table], weight=ui.LONG)
     stopped = "() => FoolForge.tell('stopped')"
     stop.click(None, None, None, cancels=[ran, mapped], js=stopped, api_visibility="private")
     end.click(None, None, None, cancels=[counted], api_visibility="private")
-    for trigger in (chooser.tick.change, chooser.image.change, looked.then):  # another picture ends the attack on the last one
+    for trigger in (*another, looked.then):  # another picture ends the attack on the last one
         trigger(None, None, None, cancels=[ran, mapped], api_visibility="private")
 
     follow = given | {"target": target, "population": population, "tick": chooser.tick}

@@ -93,7 +93,13 @@ def read(image: str | None, sample: str, model: object) -> tuple[object, str]:
     if not sample:
         raise UserError("No picture is chosen: pick a packaged one, or upload, photograph, paste or draw one.")
     chosen = samples.sample(sample)
-    return images.to_pixels(images.open_image(chosen.path), model), chosen.label
+    return _packaged(chosen.name, model), chosen.label
+
+
+@functools.lru_cache(maxsize=128)
+def _packaged(name: str, model: object) -> object:
+    """A packaged picture as pixels for the model, which nobody may change."""
+    return images.to_pixels(images.open_image(samples.sample(name).path), model)
 
 
 def models(*, building: bool = False) -> list[tuple[str, str]]:

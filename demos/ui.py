@@ -14,8 +14,9 @@ import json
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from gradio.data_classes import ImageData
 from PIL import Image
 
 from core.checks import UserError
+from demos import compute
 
 log = logging.getLogger("fool_forge")
 COMPONENTS = Path(__file__).parent / "components"
-# concurrency: sweeps of about a second, one after the other; answers of some milliseconds; searches of minutes, side by side
+# queues: sweeps of about a second, answers of some milliseconds, searches of minutes. They let many in: core.turns says who computes
 HEAVY, LIGHT, LONG = "heavy", "light", "long"
-LIMITS = {HEAVY: int(os.environ.get("FOOL_FORGE_CONCURRENCY", "1")), LIGHT: 4, LONG: 4}
+LIMITS = {HEAVY: 128, LIGHT: 8, LONG: 64}
+THREADS = sum(LIMITS.values()) + 40  # whoever waits for its turn holds one
 
 
 class Photo(gr.Image):
@@ -137,6 +140,89 @@ def handler(fn: Callable) -> Callable:
             raise _for_people(error) from None
 
     return call
+
+
+def computed(fn: Callable, *, key: Callable[[dict], Any] | None = None) -> Callable:
+    """The doorway for a handler that computes: it runs where demos.compute says, in turn with others, and takes part in no session.
+    A generator may yield turns.Pause() to let others compute.
+
+    key(arguments) makes equal questions one: those asked at the same time are computed once, later ones are answered from the cache.
+    """
+    signature = inspect.signature(fn)
+
+    @functools.wraps(fn)
+    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        yield from compute.stream(fn.__module__, fn.__name__, dict(signature.bind(*args, **kwargs).arguments))
+
+    if not inspect.isgeneratorfunction(fn):
+
+        @functools.wraps(fn)
+        def once(*args: Any, **kwargs: Any) -> Any:
+            return next(stream(*args, **kwargs))
+
+        return handler(once)
+    if key is None:
+        return handler(stream)
+    return gr.cache(handler(_shared(stream, key)), key=key, max_size=400, max_memory="400mb")
+
+
+@dataclass
+class _Flight:
+    """A generator that several visitors read: whoever needs an item that is not there yet makes it, the others wait for it."""
+
+    steps: Iterator[Any]
+    readers: int = 0
+    made: int = 0
+    item: Any = None
+    ended: bool = False
+    error: Exception | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def after(self, seen: int) -> tuple[int, Any]:
+        """(number of items made, the newest one), newer than `seen` unless there is none."""
+        with self.lock:
+            if self.made == seen and not self.ended:
+                try:
+                    self.item = next(self.steps)
+                    self.made += 1
+                except StopIteration:
+                    self.ended = True
+                except Exception as error:
+                    self.ended, self.error = True, error
+            if self.made == seen and self.error:
+                raise self.error
+            return self.made, self.item
+
+
+def _shared(fn: Callable, key: Callable[[dict], Any]) -> Callable:
+    """A handler whose equal questions, when they are asked at the same time, are computed once. Each asker sees the newest item
+    whenever it looks, and the last one; when the last asker has gone, the computation ends."""
+    flights: dict[str, _Flight] = {}
+    guard = threading.Lock()
+    signature = inspect.signature(fn)
+
+    @functools.wraps(fn)
+    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        given = signature.bind(*args, **kwargs).arguments
+        name = repr(sorted(key(dict(given)).items()))
+        with guard:
+            flight = flights.setdefault(name, _Flight(iter(())))
+            if not flight.readers:
+                flight.steps = fn(**given)
+            flight.readers += 1
+        try:
+            seen = 0
+            while (news := flight.after(seen))[0] > seen:
+                seen = news[0]
+                yield news[1]
+        finally:
+            with guard:
+                flight.readers -= 1
+                if not flight.readers:
+                    del flights[name]
+                    flight.steps.close()
+
+    return stream
 
 
 def _for_people(error: Exception) -> gr.Error:
@@ -275,12 +361,12 @@ def remember(tab: str, fields: list[Field], loaded: gr.events.Dependency) -> Non
 def restore(fields: list[Field], request: gr.Request) -> list[Any]:
     """The values of the fields from the page's query string; what is missing or cannot be read takes its default."""
     values = []
-    for field in fields:
-        text = request.query_params.get(field.key)
+    for f in fields:
+        text = request.query_params.get(f.key)
         try:
-            values.append(field.default if text is None else field.read(text))
+            values.append(f.default if text is None else f.read(text))
         except ValueError:
-            values.append(field.default)
+            values.append(f.default)
     return values
 
 

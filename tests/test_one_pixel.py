@@ -9,11 +9,13 @@ import scipy.stats
 import torch
 from torch import nn
 
+from core.candidates import painted, rounded
 from core.checks import UserError
 from core.classifiers import ConvNormAct, Normalise, ResidualStage, cifar10_resnet, mnist_cnn
 from core.images import eight_bit
-from core.one_pixel import attack, attack_batch, mutate, painted, rounded, set_pixel, weak_pixels, wilson
+from core.one_pixel import attack, attack_batch, mutate, wilson
 from core.patch_forward import evaluator
+from core.weak_pixels import set_pixel, weak_pixels
 
 GREY = torch.full((1, 1, 5, 5), 128 / 255)
 LEAVE = torch.tensor([0])

@@ -1,0 +1,139 @@
+"""Generative adversarial nets: the losses as the papers write them, and the nets. A generator takes z (B, D) and gives pixels in [0, 1].
+
+The discriminator gives logits d; D(x) = sigmoid(d(x)) is its probability that x is real.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.checks import UserError, choice, number
+
+GAMES = ("non-saturating", "minimax")
+
+
+def discriminator_loss(
+    real: Tensor, fake: Tensor, *, smoothing: float = 0.0, noise: float = 0.0, generator: torch.Generator | None = None
+) -> Tensor:
+    """What the discriminator minimises (Goodfellow et al. 2014, arXiv:1406.2661, eq. 1, negated):
+
+        - E log D(x) - E log(1 - D(G(z)))
+
+    real, fake: logits (B,) of pictures and of samples.
+    smoothing: the target of real pictures is 1 - smoothing (one-sided, Salimans et al. 2016, arXiv:1606.03498).
+    noise: each target is moved towards the other class by a number drawn from U(0, noise), with `generator`.
+    Both from 0 to 0.5. Returns a scalar in nats. Raises UserError for knobs outside, or noise without a generator.
+    """
+    smoothing, noise = number("smoothing", smoothing, 0, 0.5), number("noise", noise, 0, 0.5)
+    if noise and generator is None:
+        raise UserError("Noise on the targets needs a generator; give one, or noise 0.")
+    targets = torch.full_like(real, 1 - smoothing), torch.zeros_like(fake)
+    if noise:
+        moved = [noise * torch.rand(t.shape, generator=generator).to(t) for t in targets]
+        targets = (targets[0] - moved[0]).clamp(min=0), targets[1] + moved[1]
+    return F.binary_cross_entropy_with_logits(real, targets[0]) + F.binary_cross_entropy_with_logits(fake, targets[1])
+
+
+def generator_loss(fake: Tensor, *, game: str = "non-saturating") -> Tensor:
+    """What the generator minimises; fake: logits (B,) of its samples. A scalar in nats.
+
+    non-saturating   - E log D(G(z))        strong gradients while the discriminator is sure
+    minimax            E log(1 - D(G(z)))   eq. 1 itself; its gradient vanishes there
+    """
+    if choice("game", game, GAMES) == "minimax":
+        return -F.softplus(fake).mean()  # log(1 - sigmoid(d)) = -softplus(d)
+    return F.softplus(-fake).mean()
+
+
+def r1(discriminator: nn.Module, x: Tensor) -> Tensor:
+    """The penalty of Mescheder et al. 2018 (arXiv:1801.04406), without its factor gamma / 2:  E |d d(x) / dx|^2  over real pictures x."""
+    x = x.detach().requires_grad_()
+    (g,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return g.square().flatten(1).sum(1).mean()
+
+
+class Generator(nn.Module):
+    """layers: z (B, latent_dim) -> pixels in [-1, 1], as the textbooks train it; forward gives them in [0, 1]."""
+
+    def __init__(self, latent_dim: int, *layers: nn.Module) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z) / 2 + 0.5
+
+
+class Discriminator(nn.Module):
+    """layers: pixels in [-1, 1] -> (B, 1); forward takes pixels in [0, 1] and gives logits (B,)."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x * 2 - 1).squeeze(1)
+
+
+def mnist_dcgan(latent_dim: int = 100) -> Generator:
+    """The DCGAN (Radford et al. 2016, arXiv:1511.06434) for digits: (B, 100) -> (B, 1, 28, 28), 7 x 7 doubled twice, 0.8 M weights."""
+    return Generator(
+        latent_dim,
+        nn.Linear(latent_dim, 128 * 49, bias=False),
+        nn.Unflatten(1, (128, 7, 7)),
+        nn.BatchNorm2d(128),
+        nn.ReLU(),
+        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, 1, 4, 2, 1),
+        nn.Tanh(),
+    )
+
+
+def mnist_discriminator() -> Discriminator:
+    """Its opponent: (B, 1, 28, 28) -> (B,) logits."""
+    return Discriminator(
+        nn.Conv2d(1, 64, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(64, 128, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Linear(128 * 49, 1),
+    )
+
+
+def frogs_dcgan(latent_dim: int = 32, width: int = 256) -> Generator:
+    """The textbook generator for CIFAR-10 frogs (Chollet 2018, listing 8.29): (B, 32) -> (B, 3, 32, 32), 6,264,579 weights at width 256."""
+
+    def same(channels_in: int, channels_out: int, kernel: int) -> nn.Conv2d:
+        return nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2)
+
+    half = width // 2
+    return Generator(
+        latent_dim,
+        nn.Linear(latent_dim, half * 256),
+        nn.LeakyReLU(0.3),
+        nn.Unflatten(1, (half, 16, 16)),
+        same(half, width, 5),
+        nn.LeakyReLU(0.3),
+        nn.ConvTranspose2d(width, width, 4, 2, 1),
+        nn.LeakyReLU(0.3),
+        same(width, width, 5),
+        nn.LeakyReLU(0.3),
+        same(width, width, 5),
+        nn.LeakyReLU(0.3),
+        same(width, 3, 7),
+        nn.Tanh(),
+    )
+
+
+def frogs_discriminator(width: int = 128) -> Discriminator:
+    """Its opponent: (B, 3, 32, 32) -> (B,) logits, 790,913 weights at width 128; no padding, dropout 0.4."""
+    layers: list[nn.Module] = [nn.Conv2d(3, width, 3), nn.LeakyReLU(0.3)]
+    for _ in range(3):
+        layers += [nn.Conv2d(width, width, 4, 2), nn.LeakyReLU(0.3)]
+    return Discriminator(*layers, nn.Flatten(), nn.Dropout(0.4), nn.Linear(4 * width, 1))
