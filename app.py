@@ -23,9 +23,9 @@ import argparse  # noqa: E402
 
 import gradio as gr  # noqa: E402
 
-from demos import compute, fgsm, one_pixel, ui, write  # noqa: E402
+from demos import autoencoders, compute, fgsm, manifold, one_pixel, ui, write  # noqa: E402
 
-TABS = (fgsm, one_pixel, write)
+TABS = (fgsm, one_pixel, manifold, autoencoders, write)
 
 
 def opened(request: gr.Request) -> list:

@@ -90,15 +90,25 @@ SAMPLES: dict[str, Sample] = {
     ]
 }
 
+FASHION = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+FASHION_SAMPLES = (9, 2, 1, 1, 6, 1, 4, 6, 5, 7, 4, 5, 7, 3, 4, 1, 2, 4, 8, 0)
+CLOTHES: dict[str, Sample] = {  # no classifier sees these, so the galleries of the attacks leave them out
+    f"clothes-{i}": Sample(f"clothes-{i}", FASHION[k], "clothes", "foolbox", f"data/fashionMNIST_{i:02}_{k}.png", FASHION[k])
+    for i, k in enumerate(FASHION_SAMPLES)
+}
+
 
 def group_of(model: str) -> str:
-    """Which pictures suit a classifier of the zoo."""
+    """Which pictures suit a model of the zoo."""
+    if model.startswith("fashion-"):
+        return "clothes"
     return {"cifar10-resnet": "cifar10", "mnist-cnn": "digit"}.get(model, "photo")
 
 
 def sample(name: str) -> Sample:
     """The packaged picture `name`; UserError for another name."""
-    return SAMPLES[choice("packaged picture", name, SAMPLES)]
+    every = SAMPLES | CLOTHES
+    return every[choice("packaged picture", name, every)]
 
 
 DATA = Path(os.environ.get("FOOL_FORGE_DATA", Path(__file__).resolve().parent.parent / "data"))

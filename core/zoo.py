@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core import classifiers, runtime, text
+from core import classifiers, runtime, text, vae
 from core.checks import UserError, choice
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
@@ -52,6 +52,29 @@ class Spec:
     fetched: bool = False
     available: Callable[[], bool] = lambda: True
 
+
+def _autoencoder(name: str, title: str, build: Callable[[], nn.Module]) -> dict[str, Spec]:
+    """A row of one of the autoencoders, which have neither classes nor a crop."""
+    remake = f"python -m training.mnist_vae {name.partition('@')[0]}"
+    return {name: Spec(build=build, title=title, file=f"{name}.safetensors", remake=remake)}
+
+
+_VAE, _AE = vae.Autoencoder, functools.partial(vae.Autoencoder, variational=False)
+AUTOENCODERS: dict[str, Spec] = {
+    **_autoencoder("mnist-ae", "Autoencoder", _AE),
+    **_autoencoder("mnist-vae-kl0.1", "VAE, KL weight 0.1", _VAE),
+    **_autoencoder("mnist-vae", "VAE, KL weight 1", _VAE),
+    **_autoencoder("mnist-vae-kl4", "VAE, KL weight 4", _VAE),
+    **_autoencoder("mnist-pca", "PCA", vae.PCA),
+    **_autoencoder("mnist-ae-squared", "Autoencoder, squared error", _AE),
+    **_autoencoder("mnist-ae-absolute", "Autoencoder, absolute error", _AE),
+    **_autoencoder("fashion-vae16", "VAE, 16-D, Fashion-MNIST", functools.partial(_VAE, 16)),
+    **_autoencoder("fashion-ae16", "Autoencoder, 16-D, Fashion-MNIST", functools.partial(_AE, 16)),
+    **_autoencoder("fashion-pca16", "PCA, 16-D, Fashion-MNIST", functools.partial(vae.PCA, 16)),
+}
+for _early in (5, 25, 100):
+    AUTOENCODERS |= _autoencoder(f"mnist-ae@epoch{_early}", f"Autoencoder, epoch {_early} of 300", _AE)
+    AUTOENCODERS |= _autoencoder(f"mnist-vae@epoch{_early}", f"VAE, KL weight 1, epoch {_early} of 300", _VAE)
 
 MODELS: dict[str, Spec] = {
     "imagenet-lite0": Spec(
@@ -101,6 +124,7 @@ MODELS: dict[str, Spec] = {
         for corpus in text.CORPORA
         for epoch, ending in text.POINTS.items()
     },
+    **AUTOENCODERS,
 }
 
 _loaded: dict[str, nn.Module] = {}
@@ -123,6 +147,15 @@ def labels(name: str) -> tuple[str, ...]:
     if row.labels is None:
         raise UserError(f"{name} is not a classifier.")
     return row.labels()
+
+
+def card(name: str) -> dict:
+    """What the card beside a model's weights tells; {} for a model without a file of its own, or where the card is missing or damaged."""
+    row = spec(name)
+    try:
+        return json.loads((WEIGHTS / row.file).with_suffix(".json").read_text()) if row.file else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def load(name: str) -> nn.Module:

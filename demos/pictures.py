@@ -14,7 +14,7 @@ from core import images, samples, zoo
 from core.checks import UserError
 from demos import ui
 
-FIRST = {"photo": "cheetah", "cifar10": "cifar10-1", "digit": "digit-0"}
+FIRST = {"photo": "cheetah", "cifar10": "cifar10-1", "digit": "digit-0", "clothes": "clothes-0"}
 
 
 def thumbnails(_: object = None) -> dict[str, list[dict]]:
@@ -25,7 +25,7 @@ def thumbnails(_: object = None) -> dict[str, list[dict]]:
 @functools.cache
 def _thumbnails() -> dict[str, list[dict]]:
     groups: dict[str, list[dict]] = {}
-    for sample in samples.SAMPLES.values():
+    for sample in (samples.SAMPLES | samples.CLOTHES).values():
         buffer = io.BytesIO()
         with Image.open(sample.path) as file:
             small = max(file.size) <= 64
@@ -81,7 +81,7 @@ def chooser(model: str, prefix: str) -> Chooser:
 def suit(model: str, sample: str, image: str | None) -> tuple[dict, dict]:
     """The picker's pictures for a model, and whether digits can be drawn."""
     group = samples.group_of(model)
-    known = samples.SAMPLES.get(sample)
+    known = (samples.SAMPLES | samples.CLOTHES).get(sample)
     name = sample if image or (known and known.group == group) else FIRST[group]
     return gr.update(value=name, group=group), gr.update(visible=group == "digit")
 

@@ -82,6 +82,15 @@ class Choice(gr.Dropdown):
         return payload
 
 
+class Radio(gr.Radio):
+    """A few things to choose from; what the API sends passes unchecked, as in Choice."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
 class Number(gr.Number):
     """A number; what the API sends passes unchecked, as in Choice. A seed is one: the same page gives the same picture."""
 

@@ -219,7 +219,10 @@ def test_many_visitors_fetch_the_same_picture_whole(app_url):
 
 def test_nothing_but_the_named_actions_is_exposed(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/fgsm_sweep", "/attack", "/one_pixel", "/one_pixel_batch", "/set_pixel", "/weak_pixels"}
+    attacks = {"/fgsm_sweep", "/attack", "/one_pixel", "/one_pixel_batch", "/set_pixel", "/weak_pixels"}
+    plane = {"/manifold_plane", "/manifold_grid", "/manifold_decode", "/manifold_encode", "/manifold_walk"}
+    autoencoders = {"/reconstruct", "/denoise", "/anomalies", "/random_net"}
+    assert set(endpoints) == attacks | plane | autoencoders
     assert [p["parameter_name"] for p in endpoints["/attack"]["parameters"]] == [
         "image",
         "sample",

@@ -15,7 +15,7 @@ CORE, DEMOS, TRAINING = (sorted((ROOT / folder).rglob("*.py")) for folder in ("c
 SHIPPED = [ROOT / "app.py", *CORE, *DEMOS, *TRAINING]
 
 # which part of core a tab shows, where the two are not named alike
-TOPIC = {"fgsm": "gradient_attacks", "manifold": "vae", "smile": "concepts", "write": "text"}
+TOPIC = {"fgsm": "gradient_attacks", "manifold": "vae", "autoencoders": "vae", "smile": "concepts", "write": "text"}
 
 
 def each(paths: list[Path]) -> pytest.MarkDecorator:

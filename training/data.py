@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -77,3 +79,29 @@ def ids(written: str, corpus: str) -> Tensor:
     """(N,) int64: the characters' places in the corpus' vocabulary."""
     places = {character: place for place, character in enumerate(CORPORA[corpus].vocabulary)}
     return torch.tensor([places[character] for character in written])
+
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
+TOLD = {
+    "mnist": "MNIST, 60,000 training and 10,000 test pictures. Known faults: centred, clean strokes only",
+    "fashion": "Fashion-MNIST (Zalando, MIT licence), 60,000 training and 10,000 test pictures. Known faults: ten kinds, no background",
+}
+
+
+def fashion(train: bool) -> tuple[Tensor, Tensor]:
+    """(N, 1, 28, 28) uint8 pictures and (N,) int64 labels of Fashion-MNIST: Debian's copy if it is installed, else torchvision's."""
+    if not FASHION.is_dir():
+        from torchvision.datasets import FashionMNIST
+
+        data = FashionMNIST(DATA, train=train, download=True)
+        return data.data.unsqueeze(1), data.targets
+    name = "train" if train else "t10k"
+    pictures = gzip.decompress((FASHION / f"{name}-images-idx3-ubyte.gz").read_bytes())
+    labels = gzip.decompress((FASHION / f"{name}-labels-idx1-ubyte.gz").read_bytes())
+    read = torch.frombuffer(bytearray(pictures[16:]), dtype=torch.uint8).view(-1, 1, 28, 28)
+    return read, torch.frombuffer(bytearray(labels[8:]), dtype=torch.uint8).long()
+
+
+def pictures28(name: str, train: bool) -> tuple[Tensor, Tensor]:
+    """`mnist` or `fashion`, in one form."""
+    return {"mnist": mnist, "fashion": fashion}[name](train)
