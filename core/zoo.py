@@ -149,15 +149,6 @@ def labels(name: str) -> tuple[str, ...]:
     return row.labels()
 
 
-def card(name: str) -> dict:
-    """What the card beside a model's weights tells; {} for a model without a file of its own, or where the card is missing or damaged."""
-    row = spec(name)
-    try:
-        return json.loads((WEIGHTS / row.file).with_suffix(".json").read_text()) if row.file else {}
-    except (OSError, ValueError):
-        return {}
-
-
 def load(name: str) -> nn.Module:
     """The model `name`: eval mode, no gradients into its weights, on the device, the same object at every call.
 
