@@ -222,7 +222,8 @@ def test_nothing_but_the_named_actions_is_exposed(client):
     attacks = {"/fgsm_sweep", "/attack", "/one_pixel", "/one_pixel_batch", "/set_pixel", "/weak_pixels"}
     plane = {"/manifold_plane", "/manifold_grid", "/manifold_decode", "/manifold_encode", "/manifold_walk"}
     autoencoders = {"/reconstruct", "/denoise", "/anomalies", "/random_net"}
-    assert set(endpoints) == attacks | plane | autoencoders
+    texts = {"/write", "/compare", "/next_char"}
+    assert set(endpoints) == attacks | plane | autoencoders | texts
     assert [p["parameter_name"] for p in endpoints["/attack"]["parameters"]] == [
         "image",
         "sample",
