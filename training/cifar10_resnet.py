@@ -3,8 +3,9 @@
 The recipe is that of short CIFAR runs (facts from Jordan 2024, arXiv:2404.00498): a frozen whitening layer computed from the
 data, SGD with Nesterov momentum on a triangular schedule, label smoothing, alternating flips, 2-pixel shifts, and an
 averaging of the weights (lookahead). --refine adds a second, gentler cycle with cutout (DeVries & Taylor 2017, arXiv:1708.04552) and
-less label smoothing; 7 such epochs were too few to gain anything (89.87 % after 90.34 %). 1,000 training pictures are held out: the temperature that makes the probabilities
-honest is fitted on them, and the test set is looked at once, at the end. Checkpoints go to runs/, one per epoch.
+less label smoothing; 7 such epochs were too few to gain anything (89.87 % after 90.34 %). 1,000 training pictures are
+held out: the temperature that makes the probabilities honest is fitted on them, and the test set is looked at once, at the end.
+Checkpoints go to runs/, one per epoch.
 """
 
 from __future__ import annotations
