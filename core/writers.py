@@ -81,6 +81,8 @@ class Desk:
                 now = time.monotonic()
                 due = sorted((w for w in self.writers if w.due <= now), key=lambda w: w.due)[:MOST]
                 if due:
+                    taken = set(map(id, due))  # to the end of the list, so that equals take turns: the sort is stable
+                    self.writers = [w for w in self.writers if id(w) not in taken] + due
                     return due
                 woken = self.wake.wait(min(w.due for w in self.writers) - now if self.writers else IDLE)
                 if not woken and not self.writers:

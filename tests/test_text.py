@@ -231,9 +231,9 @@ def test_a_text_is_the_same_however_many_others_are_written(net):
 def test_no_writer_starves(net):
     """More writers than a step takes, all at full speed: at any time none has twice as much as another."""
     crowd = [writers.write(net, "abc", length=400, generator=seeded(i)) for i in range(writers.MOST + 40)]
-    seen = []
+    seen, had = [], [len(w.steps) for w in crowd]  # the first began while the last were still being made
     while not any(w.done for w in crowd):
-        counts = [len(w.steps) for w in crowd]
+        counts = [len(w.steps) - before for w, before in zip(crowd, had, strict=True)]
         if min(counts) > 40:
             seen.append(max(counts) / min(counts))
         time.sleep(0.002)
@@ -342,7 +342,7 @@ def test_every_vocabulary_is_sorted_and_every_offered_prompt_is_in_it():
 @pytest.mark.parametrize(
     ("written", "found"),
     [
-        ("so the spirit of the spirit of the spirit of ", (3, 14)),
+        ("so the spirit of the spirit of the spirit of ", (2, 14)),  # the blank before "the" comes round, too
         ("abcabcabcabc", (0, 3)),
         ("abcabcabc", None),  # three times, but fewer than 12 characters
         ("xxaaaaaaaaaaaa", (2, 1)),
