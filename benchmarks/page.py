@@ -271,7 +271,7 @@ def searches(browser: Browser, url: str, generations: int, count: int, pool: Exe
     pool.submit(bare_search, "cifar10-0", 1, 0).result()
     for k in range(count):
         name = f"cifar10-{k}"
-        page.goto(f"{url}/?tab=one_pixel&sample={name}&generations={generations}&population=400&seed={k}")
+        page.goto(f"{url}/?tab=one-pixel&sample={name}&generations={generations}&population=400&seed={k}")
         page.wait_for_selector('#one-pixel-figure .pixels[data-state="ready"]')
         page.wait_for_timeout(1500)
         reference = pool.submit(bare_search, name, generations, k).result()

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-LEVELS = (0.1, 1.0, 4.0)  # CPU seconds used: below the first, level 0; from the last on, level 3
+LEVELS = (0.1, 3.0, 8.0)  # CPU seconds used: below the first, level 0; from the last on, level 3
 LONG = 2
 PATIENCE = 5.0
 
