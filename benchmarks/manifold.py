@@ -29,7 +29,7 @@ import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.serving import CHROMIUM_FLAGS, chromium, percentile, serve, table
-from core import images, vae, zoo
+from core import images, planes, zoo
 
 PATIENCE = 240_000  # ms
 MODELS = ("mnist-ae", "mnist-vae-kl0.1", "mnist-vae", "mnist-vae-kl4", "mnist-pca")
@@ -135,15 +135,15 @@ def bare(codes: list[list[float]] | int, repeats: int) -> tuple[list[float], lis
     for i in range(repeats):
         with torch.no_grad():
             lattice = isinstance(codes, int)
-            z = vae.mesh(vae.axis(codes, 3.0, False), vae.plane(net)) if lattice else torch.tensor([codes[i]])
+            z = planes.mesh(planes.axis(codes, 3.0, False), planes.plane(net)) if lattice else torch.tensor([codes[i]])
             start = time.perf_counter()
             net.decode(z)
             decode.append(time.perf_counter() - start)
             start = time.perf_counter()
             if lattice:
-                picture = images.to_image(vae.manifold(net, n=codes, reach=3.0, quantiles=False))
+                picture = images.to_image(planes.manifold(net, n=codes, reach=3.0, quantiles=False))
             else:
-                picture = images.to_image(net.decode(vae.code(net, codes[i])))
+                picture = images.to_image(net.decode(planes.code(net, codes[i])))
             picture.save(io.BytesIO(), "PNG", compress_level=3)
             handler.append(time.perf_counter() - start)
     return decode, handler

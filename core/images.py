@@ -158,3 +158,15 @@ def through_file(x: Tensor, kind: str) -> Tensor:
 def to_sheet(frames: Tensor) -> Image.Image:
     """Pictures (N, C, H, W) under one another, as one PIL picture of N * H rows."""
     return to_image(frames.transpose(0, 1).flatten(1, 2))
+
+
+def tiles(pictures: Tensor, columns: int) -> Tensor:
+    """Pictures (rows * columns, 1, 28, 28) side by side as one picture (1, rows * 28, columns * 28)."""
+    _, channels, height, width = pictures.shape
+    return pictures.view(-1, columns, channels, height, width).permute(2, 0, 3, 1, 4).reshape(channels, -1, columns * width)
+
+
+def strips(rows: list[list[Tensor]]) -> Tensor:
+    """Rows of pictures (K, 1, 28, 28), as one grey picture (1, rows * 28, pictures of a row * 28)."""
+    lines = [torch.cat([part.cpu() for part in row]) for row in rows]
+    return torch.cat([tiles(line, len(line)) for line in lines], 1)

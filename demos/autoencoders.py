@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from PIL import Image
 
-from core import images, runtime, samples, vae, zoo
+from core import comparisons, images, planes, runtime, samples, vae, zoo
 from core.checks import choice
 from demos import pictures, ui
 
@@ -65,26 +65,26 @@ def reconstruct(kind: str, loss: str, drawing: str | None, sample: str, seed: in
     """
     nets = _models(kind, loss)
     x = _picture(drawing, sample, nets[0])
-    found = [vae.compare(net, x, seed_of_samples=runtime.generator(seed)) for net in nets]
+    found = [comparisons.compare(net, x, seed_of_samples=runtime.generator(seed)) for net in nets]
     rows = []
     for net, one in zip(nets, found, strict=True):
-        where = vae.first_plane(net)
+        where = planes.first_plane(net)
         errors = {name: round(value, 3) for name, value in one.errors.items()}
         row = {"model": net.name, "title": zoo.MODELS[net.name].title, "errors": errors, "code": one.mu.tolist()}
         row["epochs"] = zoo.card(net.name).get("epochs")
         row |= {"mean": one.mean.tolist(), "covariance": one.covariance.tolist(), "centre": where.centre, "scale": where.scale}
         rows.append(row)
-    sheet = vae.strips([[x, one.picture, one.from_prior, one.from_codes] for one in found])
+    sheet = images.strips([[x, one.picture, one.from_prior, one.from_codes] for one in found])
     report = {"kind": kind, "loss": loss, "seed": seed, "models": rows, "samples": len(found[0].from_prior)}
-    return images.to_image(sheet), images.to_image(vae.codes_sheet(nets)), report
+    return images.to_image(sheet), images.to_image(planes.codes_sheet(nets)), report
 
 
 def denoise(kind: str, loss: str, drawing: str | None, sample: str, seed: int) -> tuple[Image.Image, dict]:
     """A picture under 31 levels of noise (rows: noisy, AE, VAE, PCA), and the squared errors against the clean one."""
     nets = _models(kind, loss)
-    rows, errors = vae.denoise(nets, _picture(drawing, sample, nets[0]), vae.levels(LEVELS), runtime.generator(seed))
+    rows, errors = comparisons.denoise(nets, _picture(drawing, sample, nets[0]), comparisons.levels(LEVELS), runtime.generator(seed))
     report = {"levels": LEVELS, "titles": ["noisy", *(zoo.MODELS[net.name].title for net in nets)], "seed": seed}
-    return images.to_image(vae.strips([[row] for row in rows])), report | {"errors": errors.tolist()}
+    return images.to_image(images.strips([[row] for row in rows])), report | {"errors": errors.tolist()}
 
 
 def anomalies(kind: str, loss: str, model: str, score: str, drawing: str | None, sample: str, seed: int) -> tuple[Image.Image, dict]:
@@ -92,22 +92,33 @@ def anomalies(kind: str, loss: str, model: str, score: str, drawing: str | None,
     40 packaged pictures and the visitor's, as a strip of pictures with their scores."""
     which = {"ae": 0, "vae": 1, "pca": 2}[choice("model", model, ("ae", "vae", "pca"))]
     net, column = _models(kind, loss)[which], vae.SCORES.index(choice("score", score, vae.SCORES))
-    stored = vae.stored_scores(net, column)
+    stored = comparisons.stored_scores(net, column)
     chosen = [s for s in samples.SAMPLES.values() if s.group == "digit"] + list(samples.CLOTHES.values())
-    x = vae.joined([pictures.read(None, s.name, net)[0] for s in chosen] + [_picture(drawing, sample, net)], net)
+    x = comparisons.joined([pictures.read(None, s.name, net)[0] for s in chosen] + [_picture(drawing, sample, net)], net)
     b = vae.binarise(x, runtime.generator(seed))
     values = vae.scores(net, b.flatten(1), samples=32, generator=runtime.generator(seed))[:, column].tolist()
     own = "digit" if kind == "mnist" else "clothes"
     marks = [{"title": s.title, "own": s.group == own, "score": round(v, 2)} for s, v in zip(chosen, values, strict=False)]
-    report = {"model": net.name, "title": zoo.MODELS[net.name].title, "score": score, "kind": kind, "area": round(vae.roc(*stored).area, 4)}
-    report |= {"normal": vae.rounded(stored[0]), "strange": vae.rounded(stored[1]), "marks": marks, "yours": round(values[-1], 2)}
-    return images.to_image(vae.strips([[x]])), report
+    report = {
+        "model": net.name,
+        "title": zoo.MODELS[net.name].title,
+        "score": score,
+        "kind": kind,
+        "area": round(comparisons.roc(*stored).area, 4),
+    }
+    report |= {
+        "normal": comparisons.rounded(stored[0]),
+        "strange": comparisons.rounded(stored[1]),
+        "marks": marks,
+        "yours": round(values[-1], 2),
+    }
+    return images.to_image(images.strips([[x]])), report
 
 
 def random_net(seed: int) -> tuple[Image.Image, dict]:
     """What an untrained net makes of 100,000 points of N(0, I): the density, its square root in grey, and the box that is shown."""
-    counts, box = vae.density(vae.random_net(100_000, generator=runtime.generator(seed)))
-    return images.to_image(vae.as_grey(counts)), {"seed": seed, "box": box, "points": 100_000, "shown": int(counts.sum())}
+    counts, box = comparisons.density(comparisons.random_net(100_000, generator=runtime.generator(seed)))
+    return images.to_image(comparisons.as_grey(counts)), {"seed": seed, "box": box, "points": 100_000, "shown": int(counts.sum())}
 
 
 def settle(kind: str, sample: str, drawing: str | None, tick: float) -> tuple:

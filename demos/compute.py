@@ -65,7 +65,7 @@ class Remote:
         self._connection = connection
         self._sending, self._numbers = threading.Lock(), itertools.count()
         self._answers: dict[int, queue.SimpleQueue] = {}
-        self._wanted = 0
+        self._wanted: set[int] = set()
         self.alive = True
         threading.Thread(target=self._receive, name="answers", daemon=True).start()
 
@@ -91,12 +91,12 @@ class Remote:
         return number
 
     def next(self, number: Any) -> tuple[str, Any]:
-        self._wanted += 1
+        self._wanted.add(number)
         try:
             self._send("next", number)
             return self._answers[number].get()
         finally:
-            self._wanted -= 1
+            self._wanted.discard(number)
 
     def close(self, number: Any) -> None:
         del self._answers[number]

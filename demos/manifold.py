@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from core import images, runtime, samples, vae, zoo
+from core import images, planes, runtime, samples, vae, zoo
 from core.checks import choice
 from demos import pictures, ui
 
@@ -59,22 +59,28 @@ def _load(model: str) -> object:
 def manifold_plane(model: str) -> tuple[Image.Image, dict]:
     """The atlas of a model's plane and its 10,000 test codes, as one grey picture, and how to read it."""
     net = _load(model)
-    where = vae.plane(net)
+    where = planes.plane(net)
     report = {"kind": "plane", "model": model, "title": zoo.MODELS[model].title, "centre": where.centre, "scale": where.scale}
-    report |= {"side": vae.SIDE, "bend": vae.BEND, "reach": vae.REACH, "positions": vae.positions().tolist(), "codes": len(net.codes)}
-    return images.to_image(vae.sheet(net)), report
+    report |= {
+        "side": planes.SIDE,
+        "bend": planes.BEND,
+        "reach": planes.REACH,
+        "positions": planes.positions().tolist(),
+        "codes": len(net.codes),
+    }
+    return images.to_image(planes.sheet(net)), report
 
 
 def manifold_grid(model: str, n: int, reach: float, quantiles: bool) -> tuple[Image.Image, dict]:
     """The n x n manifold, decoded exactly: evenly from -reach to reach sigma, or at the prior's quantiles."""
-    sheet = vae.manifold(_load(model), n=n, reach=reach, quantiles=quantiles)
+    sheet = planes.manifold(_load(model), n=n, reach=reach, quantiles=quantiles)
     return images.to_image(sheet), {"kind": "grid", "model": model, "n": n, "reach": reach, "quantiles": bool(quantiles)}
 
 
 def manifold_decode(model: str, z: list[float]) -> tuple[Image.Image, dict]:
     """The digit at a point of the plane."""
     net = _load(model)
-    return images.to_image(net.decode(vae.code(net, z))), {"kind": "decode", "model": model, "z": z}
+    return images.to_image(net.decode(planes.code(net, z))), {"kind": "decode", "model": model, "z": z}
 
 
 def manifold_encode(model: str, drawing: str | None, sample: str, seed: int, draws: int, binarised: bool) -> tuple[Image.Image, dict]:
@@ -89,16 +95,16 @@ def manifold_encode(model: str, drawing: str | None, sample: str, seed: int, dra
     told = f"Against {way}; the expectation from {draws} draws of z." if net.variational else f"Against {way}. A point has no ELBO."
     report |= {"kind": "encode", "model": model, "mu": found.mu.tolist(), "sigma": found.sigma.tolist(), "told": told}
     report |= {"samples": found.draws[:100].tolist(), "pictures": len(found.pictures), "binarised": bool(binarised)}
-    return images.to_image(vae.tiles(found.pictures, len(found.pictures))), report
+    return images.to_image(images.tiles(found.pictures, len(found.pictures))), report
 
 
 def manifold_walk(model: str, start: list[float], end: list[float], steps: int) -> tuple[Image.Image, str, dict]:
     """The straight line from one point to another: its decodings side by side, and as a GIF that runs there and back."""
     net = _load(model)
-    frames = vae.walk(net, vae.code(net, start, "start"), vae.code(net, end, "end"), steps)
+    frames = planes.walk(net, planes.code(net, start, "start"), planes.code(net, end, "end"), steps)
     film = [images.to_image(frame).resize((224, 224), Image.Resampling.NEAREST) for frame in frames]
     report = {"kind": "walk", "model": model, "start": start, "end": end, "steps": len(frames)}
-    return images.to_image(vae.tiles(frames, len(frames))), _gif(film), report
+    return images.to_image(images.tiles(frames, len(frames))), _gif(film), report
 
 
 def _gif(film: list[Image.Image]) -> str:

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from core import images, runtime, samples, vae, zoo
+from core import comparisons, images, planes, runtime, samples, vae, zoo
 from core.checks import UserError
 
 PLANES = [name for name in zoo.AUTOENCODERS if name.startswith("mnist-")]
@@ -138,7 +138,7 @@ def test_pca_is_that_of_scikit_learn():
 def test_the_roc_is_that_of_scikit_learn_also_with_ties():
     g = torch.Generator().manual_seed(6)
     normal, strange = torch.randn(300, generator=g).round(decimals=1), (torch.randn(200, generator=g) + 1).round(decimals=1)
-    found = vae.roc(normal, strange)
+    found = comparisons.roc(normal, strange)
     y, scores = np.r_[np.zeros(300), np.ones(200)], torch.cat([normal, strange]).double().numpy()
     false, true, thresholds = metrics.roc_curve(y, scores, drop_intermediate=False)
     np.testing.assert_allclose(found.false_rate.numpy(), false)
@@ -150,9 +150,9 @@ def test_the_roc_is_that_of_scikit_learn_also_with_ties():
 def test_samples_of_the_fitted_normal_distribution_have_its_mean_and_covariance():
     g = torch.Generator().manual_seed(7)
     codes = torch.randn(5000, 3, generator=g) @ torch.tensor([[1.0, 0.5, 0], [0, 2, -1], [0, 0, 0.3]]) + torch.tensor([1.0, -2, 3])
-    mean, covariance = vae.normal_of(codes)
+    mean, covariance = comparisons.normal_of(codes)
     np.testing.assert_allclose(covariance.numpy(), np.cov(codes.numpy().T), atol=1e-4)
-    drawn = vae.draw_normal(mean, covariance, 200_000, g)
+    drawn = comparisons.draw_normal(mean, covariance, 200_000, g)
     np.testing.assert_allclose(drawn.mean(0).numpy(), mean.numpy(), atol=0.03)
     np.testing.assert_allclose(np.cov(drawn.numpy().T), covariance.numpy(), atol=0.06)
 
@@ -160,7 +160,7 @@ def test_samples_of_the_fitted_normal_distribution_have_its_mean_and_covariance(
 def test_noise_of_every_level_is_the_same_noise_and_stays_in_range():
     x = torch.full((1, 1, 28, 28), 0.5)
     levels = torch.tensor([0.0, 0.1, 2.0])
-    found = vae.noisy(x, levels, torch.Generator().manual_seed(8))
+    found = comparisons.noisy(x, levels, torch.Generator().manual_seed(8))
     assert torch.equal(found[0], x[0])
     assert found.min() >= 0 and found.max() <= 1
     eps = (found[1] - 0.5) / 0.1
@@ -169,11 +169,11 @@ def test_noise_of_every_level_is_the_same_noise_and_stays_in_range():
 
 
 def test_the_untrained_net_is_a_composition_of_relu_layers_and_new_with_every_seed():
-    points = vae.random_net(2000, generator=runtime.generator(1))
+    points = comparisons.random_net(2000, generator=runtime.generator(1))
     assert points.shape == (2000, 2)
-    assert torch.equal(points, vae.random_net(2000, generator=runtime.generator(1)))
-    assert not torch.equal(points, vae.random_net(2000, generator=runtime.generator(2)))
-    counts, (left, right, bottom, top) = vae.density(points, bins=10)
+    assert torch.equal(points, comparisons.random_net(2000, generator=runtime.generator(1)))
+    assert not torch.equal(points, comparisons.random_net(2000, generator=runtime.generator(2)))
+    counts, (left, right, bottom, top) = comparisons.density(points, bins=10)
     by_numpy, *_ = np.histogram2d(points[:, 0], points[:, 1], 10, [[left, right], [bottom, top]])
     assert abs(counts.flip(0).T.numpy() - by_numpy).sum() <= 4  # a point on an edge may fall to either side
     assert 0.99 * 2000 <= counts.sum() <= 2000
@@ -193,7 +193,7 @@ def test_the_untrained_net_is_a_composition_of_relu_layers_and_new_with_every_se
 )
 def test_a_code_that_is_none_is_told_what_is_one(z, words):
     with pytest.raises(UserError, match=r"z.*give") as error:
-        vae.code(zoo.load("mnist-vae"), z)
+        planes.code(zoo.load("mnist-vae"), z)
     assert words in str(error.value)
 
 
@@ -201,25 +201,25 @@ def test_a_manifold_of_zero_rows_or_of_a_wrong_range_is_refused():
     net = zoo.load("mnist-vae")
     for wrong in ({"n": 0}, {"n": 31}, {"n": 10.5}, {"reach": 0}, {"reach": 16}, {"reach": float("nan")}):
         with pytest.raises(UserError):
-            vae.manifold(net, **({"n": 12, "reach": 3, "quantiles": False} | wrong))
+            planes.manifold(net, **({"n": 12, "reach": 3, "quantiles": False} | wrong))
 
 
 def test_the_manifold_by_quantiles_has_the_same_share_of_the_prior_between_its_rows():
-    u = vae.axis(20, 3, True)
+    u = planes.axis(20, 3, True)
     np.testing.assert_allclose(stats.norm.cdf(u.numpy()), (np.arange(20) + 0.5) / 20, atol=1e-5)
-    np.testing.assert_allclose(vae.axis(11, 5, False).numpy(), np.linspace(-5, 5, 11), atol=1e-6)
+    np.testing.assert_allclose(planes.axis(11, 5, False).numpy(), np.linspace(-5, 5, 11), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", PLANES)
 def test_every_tile_of_the_atlas_is_the_exact_decode_of_its_place(name):
     net = zoo.load(name)
-    where, u = vae.plane(net), vae.positions()
-    sheet = images.eight_bit(vae.sheet(net))
+    where, u = planes.plane(net), planes.positions()
+    sheet = images.eight_bit(planes.sheet(net))
     for row, column in ((0, 0), (27, 27), (20, 31), (40, 12), (54, 54)):
-        z = [where.centre[0] + where.scale[0] * u[column].item(), where.centre[1] + where.scale[1] * u[vae.SIDE - 1 - row].item()]
+        z = [where.centre[0] + where.scale[0] * u[column].item(), where.centre[1] + where.scale[1] * u[planes.SIDE - 1 - row].item()]
         tile = sheet[:, row * 28 : row * 28 + 28, column * 28 : column * 28 + 28]
         assert (tile - images.eight_bit(net.decode(torch.tensor([z])))[0]).abs().max() <= 1 / 255 + 1e-6
-    packed = vae.packed_codes(net).double()
+    packed = planes.packed_codes(net).double()
     x = (packed[:, 0] * 256 + packed[:, 1]) / 65535 * 32 - 16
     far = net.codes[:, 0].double().sub(where.centre[0]).div(where.scale[0]).abs() >= 16
     torch.testing.assert_close(
@@ -229,8 +229,8 @@ def test_every_tile_of_the_atlas_is_the_exact_decode_of_its_place(name):
 
 def test_the_ends_of_a_walk_are_its_two_points():
     net = zoo.load("mnist-vae")
-    a, b = vae.code(net, [0.5, -1.0]), vae.code(net, [-1.0, 0.25])
-    frames = vae.walk(net, a, b, 9)
+    a, b = planes.code(net, [0.5, -1.0]), planes.code(net, [-1.0, 0.25])
+    frames = planes.walk(net, a, b, 9)
     torch.testing.assert_close(frames[:1], net.decode(a))
     torch.testing.assert_close(frames[-1:], net.decode(b))
     torch.testing.assert_close(frames[4:5], net.decode((a + b) / 2), atol=1e-5, rtol=1e-4)

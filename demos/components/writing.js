@@ -8,7 +8,7 @@ const reducedTo = (n, digits) => {
 };
 let info = null, expected = null, knobs = { temperature: 0.8, method: "stochastic", k: 5, share: 0.9 };
 let run = 0, keep = null, main = null, many = [], hover = null, held = null, pending = false, sent = 0, timer = null, charted = 0, later = null;
-const word = (name, value) => (info?.words[name] ?? "").replace("{}", value ?? "").replace("{}", "");
+const word = (name, ...values) => (info?.words[name] ?? "").replaceAll("{}", () => values.shift() ?? "");
 const percent = (p) => (p >= 0.9995 ? reducedTo(100, 0) : p >= 0.0995 ? reducedTo(100 * p, 0) : p >= 0.001 ? reducedTo(100 * p, 1) : p > 0 ? "< " + reducedTo(0.1, 1) : reducedTo(0, 0)) + (info?.rtl ? "٪" : " %");
 
 // a sheet: the characters {char, costs (Uint16 per class) or null, p, h} and their spans in `box`
@@ -257,7 +257,7 @@ function draw() {
 
 // small charts: series of [x, y] with straight lines; dot: [x, y]
 function chart(box, { series, xs, top, ticks, dot, unit = (v) => reducedTo(v, 0), at }) {
-  const width = Math.max(box.clientWidth, 160), height = 140, left = 38, right = 8, bottom = 20, style = getComputedStyle(root);
+  const width = Math.max(box.clientWidth, 160), height = 140, left = 46, right = 8, bottom = 20, style = getComputedStyle(root);
   const [ink, soft, line] = ["--ink", "--soft", "--line"].map((name) => style.getPropertyValue(name));
   const [low, high] = xs, X = (v) => left + ((v - low) / (high - low || 1)) * (width - left - right), Y = (v) => height - bottom - (Math.min(v, top) / top) * (height - bottom - 8);
   const text = (x, y, words, anchor) => `<text x="${x}" y="${y}" text-anchor="${anchor}" fill="${soft}" font-size="12" font-family="system-ui, sans-serif">${words}</text>`;
@@ -287,7 +287,7 @@ function sweep() {
   chart($(".shares"), { series: of("word_share"), xs: [0, 2], top: 1, ticks: [0, 0.5, 1, 1.5, 2], unit: (v) => percent(v), dot: r && [T, r.word_share] });
   const top = 10 * Math.ceil(Math.max(r?.copied.low ?? 0, ...points.map((p) => p.copied)) / 10);
   chart($(".copies"), { series: of("copied"), xs: [0, 2], top, ticks: [0, 0.5, 1, 1.5, 2], dot: r && [T, r.copied.low] });
-  $(".told").textContent = word("sweep", reducedTo(info.sweep.texts, 0)).replace("{}", reducedTo(info.sweep.length, 0)) + " " + word("held_out", reducedTo(info.bits, 2));
+  $(".told").textContent = word("sweep", reducedTo(info.sweep.texts, 0), reducedTo(info.sweep.length, 0)) + " " + word("held_out", reducedTo(info.bits, 2));
 }
 
 function choose(n) {
