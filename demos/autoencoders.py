@@ -99,19 +99,9 @@ def anomalies(kind: str, loss: str, model: str, score: str, drawing: str | None,
     values = vae.scores(net, b.flatten(1), samples=32, generator=runtime.generator(seed))[:, column].tolist()
     own = "digit" if kind == "mnist" else "clothes"
     marks = [{"title": s.title, "own": s.group == own, "score": round(v, 2)} for s, v in zip(chosen, values, strict=False)]
-    report = {
-        "model": net.name,
-        "title": zoo.MODELS[net.name].title,
-        "score": score,
-        "kind": kind,
-        "area": round(comparisons.roc(*stored).area, 4),
-    }
-    report |= {
-        "normal": comparisons.rounded(stored[0]),
-        "strange": comparisons.rounded(stored[1]),
-        "marks": marks,
-        "yours": round(values[-1], 2),
-    }
+    area, (normal, strange) = comparisons.roc(*stored).area, map(comparisons.rounded, stored)
+    report = {"model": net.name, "title": zoo.MODELS[net.name].title, "score": score, "kind": kind, "area": round(area, 4)}
+    report |= {"normal": normal, "strange": strange, "marks": marks, "yours": round(values[-1], 2)}
     return images.to_image(images.strips([[x]])), report
 
 
@@ -173,7 +163,7 @@ def build() -> ui.Built:
         ([*changed, scored.change, score.input], anomalies, detected, sheets[3:4], reports[2], detector),
         ([own_seed.change], random_net, {"seed": own_seed}, sheets[4:], reports[3], cloud),
     ):
-        asked = ui.endpoint(events, ui.handler(fn), inputs, [*outputs, report], weight=ui.LIGHT)
+        asked = ui.endpoint(events, ui.computed(fn), inputs, [*outputs, report], weight=ui.LIGHT)
         glue = "(x, codes, report) => ({x, codes, report})" if len(outputs) == 2 else "(x, report) => ({x, report})"
         ui.pass_on(asked, fn.__name__, report, figure, glue, [*outputs, report])
     settled = [chooser.sample, loss, chooser.tick]

@@ -61,13 +61,8 @@ def manifold_plane(model: str) -> tuple[Image.Image, dict]:
     net = _load(model)
     where = planes.plane(net)
     report = {"kind": "plane", "model": model, "title": zoo.MODELS[model].title, "centre": where.centre, "scale": where.scale}
-    report |= {
-        "side": planes.SIDE,
-        "bend": planes.BEND,
-        "reach": planes.REACH,
-        "positions": planes.positions().tolist(),
-        "codes": len(net.codes),
-    }
+    report |= {"side": planes.SIDE, "bend": planes.BEND, "reach": planes.REACH, "positions": planes.positions().tolist()}
+    report["codes"] = len(net.codes)
     return images.to_image(planes.sheet(net)), report
 
 
@@ -123,7 +118,7 @@ def _nats(value: float) -> float | None:
     return round(value, 2) if math.isfinite(value) else None
 
 
-plane = gr.cache(ui.handler(manifold_plane), max_size=40, max_memory="200mb")
+plane = gr.cache(ui.computed(manifold_plane), max_size=40, max_memory="200mb")
 
 
 def build() -> ui.Built:
@@ -163,23 +158,23 @@ def build() -> ui.Built:
     triggers = [chooser.tick.change, chooser.image.change, ticks["ask"].change, model.change, seed.submit, draws.submit, binarised.change]
     work = {  # name: (triggers, handler, inputs, outputs before the report)
         "ask": ([ticks["ask"].change], plane, {"model": model}, [sheet]),
-        "exact": ([ticks["exact"].change], ui.handler(manifold_decode), {"model": model, "z": z}, [picture]),
+        "exact": ([ticks["exact"].change], ui.computed(manifold_decode), {"model": model, "z": z}, [picture]),
         "grid": (
             [ticks["grid"].change],
-            ui.handler(manifold_grid),
+            ui.computed(manifold_grid),
             {"model": model, "n": n, "reach": reach, "quantiles": quantiles},
             [grid],
         ),
         "line": (
             [ticks["line"].change],
-            ui.handler(manifold_walk),
+            ui.computed(manifold_walk),
             {"model": model, "start": start, "end": end, "steps": steps},
             [line, film],
         ),
-        "encode": (triggers, ui.handler(manifold_encode), drawn, [strip]),
+        "encode": (triggers, ui.computed(manifold_encode), drawn, [strip]),
     }
     for name, (events, fn, inputs, outputs) in work.items():
-        asked = ui.endpoint(events, fn, inputs, [*outputs, reports[name]], weight=ui.LIGHT)
+        asked = ui.endpoint(events, fn, inputs, [*outputs, reports[name]], weight=ui.AT_ONCE if name == "exact" else ui.LIGHT)
         give = "(x, gif, report) => FoolForge.tell('plane', {x, gif, report})"
         give = give if len(outputs) == 2 else "(x, report) => FoolForge.tell('plane', {x, report})"
         reports[name].change(None, [*outputs, reports[name]], None, js=give, api_visibility="private")

@@ -30,9 +30,9 @@ from demos import compute
 
 log = logging.getLogger("fool_forge")
 COMPONENTS = Path(__file__).parent / "components"
-# queues: sweeps of about a second, answers of some milliseconds, searches of minutes, texts, which wait more than they work. They let many
-# in: core.turns says who computes
-HEAVY, LIGHT, LONG, WRITE = "heavy", "light", "long", "write"
+# queues: sweeps of about a second, answers of some milliseconds, searches of minutes, texts, which wait more than they work; and none at
+# all, for a millisecond's work that a hand waits for. They let many in: core.turns says who computes
+HEAVY, LIGHT, LONG, WRITE, AT_ONCE = "heavy", "light", "long", "write", ""
 LIMITS = {HEAVY: 128, LIGHT: 8, LONG: 64, WRITE: 64}
 THREADS = sum(LIMITS.values()) + 40  # whoever waits for its turn holds one
 
@@ -272,7 +272,7 @@ def endpoint(
     public: bool = True,
     trigger_mode: str = "always_last",
 ) -> gr.events.Dependency:
-    """An action of a tab, in the queue of its weight; its name in the API is the function's, or `name`."""
+    """An action of a tab, in the queue of its weight (AT_ONCE: in none); its name in the API is the function's, or `name`."""
     name = name or fn.__name__
     gr.on(triggers, None, None, None, js=f"() => FoolForge.tell('busy', {js(name)})", api_visibility="private")
     return gr.on(
@@ -284,8 +284,9 @@ def endpoint(
         api_visibility="public" if public else "private",
         show_progress="hidden",
         trigger_mode=trigger_mode,
-        concurrency_id=weight,
-        concurrency_limit=LIMITS[weight],
+        queue=weight != AT_ONCE,
+        concurrency_id=weight or None,
+        concurrency_limit=LIMITS.get(weight, "default"),
     )
 
 

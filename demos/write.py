@@ -297,7 +297,7 @@ def build() -> ui.Built:
     # the figure reads these streams itself: a piece every 50 ms through Gradio's components would keep the page busy
     ui.endpoint([once.click], ui.handler(write), texts | {"pace": pace, "written": written, "run": run}, [report], weight=ui.WRITE)
     ui.endpoint([once.click], ui.handler(compare), texts | {"what": what, "run": run}, [columns], weight=ui.WRITE)
-    ui.endpoint([tick.change, prompt.input], ui.handler(next_char), given | knobs, [expected], weight=ui.LIGHT)
+    ui.endpoint([tick.change, prompt.input], ui.handler(next_char), given | knobs, [expected], weight=ui.AT_ONCE)
     for json, topic in ((expected, "expected"), (info, "info")):
         json.change(None, [json], None, js=f"(told) => FoolForge.tell('write-{topic}', told)", api_visibility="private")
 
