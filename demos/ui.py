@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import html
 import inspect
 import json
 import logging
 import os
-import tempfile
-import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
-from PIL import Image
 
 from core.checks import UserError
-from demos import compute
+from demos import compute, flights
+from demos.permalinks import Field, between, one_of, real, remember, restore
+from demos.widgets import Choice, Number, Photo, Picture, Radio, Slider
+
+__all__ = ["Choice", "Field", "Number", "Photo", "Picture", "Radio", "Slider", "between", "one_of", "real", "remember", "restore"]
 
 log = logging.getLogger("fool_forge")
 COMPONENTS = Path(__file__).parent / "components"
@@ -35,78 +34,6 @@ COMPONENTS = Path(__file__).parent / "components"
 HEAVY, LIGHT, LONG, WRITE, AT_ONCE = "heavy", "light", "long", "write", ""
 LIMITS = {HEAVY: 128, LIGHT: 8, LONG: 64, WRITE: 64}
 THREADS = sum(LIMITS.values()) + 40  # whoever waits for its turn holds one
-
-
-class Photo(gr.Image):
-    """A picture as the visitor gave it: the handler gets the file's path, unopened, and core.images decides what it is."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        if payload is None or (payload.url or "").startswith("data:"):
-            return super().preprocess(payload)
-        return payload.path
-
-
-class Picture(gr.Image):
-    """A picture that a handler gives: PNG, so that every pixel arrives as it was measured.
-
-    Its file is named by its content and is put in place in one step, once: Gradio itself writes such a file anew at every answer,
-    which tears it for another visitor who is just being sent the same picture.
-    """
-
-    is_template = True
-
-    def postprocess(self, value: Image.Image | None) -> ImageData | None:
-        if value is None:
-            return None
-        name = hashlib.sha256(f"{value.mode} {value.size} ".encode() + value.tobytes()).hexdigest()
-        path = Path(self.GRADIO_CACHE) / name / "image.png"
-        if path.exists():
-            os.utime(path)  # still wanted: the clearing goes by age
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".png", delete=False) as file:
-                value.save(file, "PNG", compress_level=3)
-            os.replace(file.name, path)
-        self.temp_files.add(str(path))
-        return ImageData(path=str(path), orig_name="image.png", mime_type="image/png")
-
-
-class Choice(gr.Dropdown):
-    """A list to choose from. What the API sends passes unchecked: core.checks says what is allowed, in one sentence."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
-
-
-class Radio(gr.Radio):
-    """A few things to choose from; what the API sends passes unchecked, as in Choice."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
-
-
-class Number(gr.Number):
-    """A number; what the API sends passes unchecked, as in Choice. A seed is one: the same page gives the same picture."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
-
-
-class Slider(gr.Slider):
-    """A slider; what the API sends passes unchecked, as in Choice."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
 
 
 def on_zero_gpu(fn: Callable) -> Callable:
@@ -178,66 +105,7 @@ def computed(fn: Callable, *, key: Callable[[dict], Any] | None = None) -> Calla
         return handler(once)
     if key is None:
         return handler(stream)
-    return gr.cache(handler(_shared(stream, key)), key=key, max_size=400, max_memory="400mb")
-
-
-@dataclass
-class _Flight:
-    """A generator that several visitors read: whoever needs an item that is not there yet makes it, the others wait for it."""
-
-    steps: Iterator[Any]
-    readers: int = 0
-    made: int = 0
-    item: Any = None
-    ended: bool = False
-    error: Exception | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def after(self, seen: int) -> tuple[int, Any]:
-        """(number of items made, the newest one), newer than `seen` unless there is none."""
-        with self.lock:
-            if self.made == seen and not self.ended:
-                try:
-                    self.item = next(self.steps)
-                    self.made += 1
-                except StopIteration:
-                    self.ended = True
-                except Exception as error:
-                    self.ended, self.error = True, error
-            if self.made == seen and self.error:
-                raise self.error
-            return self.made, self.item
-
-
-def _shared(fn: Callable, key: Callable[[dict], Any]) -> Callable:
-    """A handler whose equal questions, when they are asked at the same time, are computed once. Each asker sees the newest item
-    whenever it looks, and the last one; when the last asker has gone, the computation ends."""
-    flights: dict[str, _Flight] = {}
-    guard = threading.Lock()
-    signature = inspect.signature(fn)
-
-    @functools.wraps(fn)
-    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        given = signature.bind(*args, **kwargs).arguments
-        name = repr(sorted(key(dict(given)).items()))
-        with guard:
-            flight = flights.setdefault(name, _Flight(iter(())))
-            if not flight.readers:
-                flight.steps = fn(**given)
-            flight.readers += 1
-        try:
-            seen = 0
-            while (news := flight.after(seen))[0] > seen:
-                seen = news[0]
-                yield news[1]
-        finally:
-            with guard:
-                flight.readers -= 1
-                if not flight.readers:
-                    del flights[name]
-                    flight.steps.close()
-
-    return stream
+    return gr.cache(handler(flights.shared(stream, key)), key=key, max_size=400, max_memory="400mb")
 
 
 def _for_people(error: Exception) -> gr.Error:
@@ -336,74 +204,11 @@ def js(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Field:
-    """One control in the address bar. read: text of the URL -> the control's value, ValueError for nonsense (then: default)."""
-
-    key: str
-    control: gr.components.Component
-    default: Any
-    read: Callable[[str], Any] = str
-
-
-@dataclass(frozen=True)
 class Built:
     """A tab that stands: its controls for the address bar, and start(trigger), which wires its first work to a trigger."""
 
     fields: list[Field]
     start: Callable[[Any], Any]
-
-
-def one_of(options: Collection[str]) -> Callable[[str], str]:
-    """Reads a value that must be among the options."""
-
-    def read(text: str) -> str:
-        if text not in options:
-            raise ValueError(text)
-        return text
-
-    return read
-
-
-def between(low: int, high: int) -> Callable[[str], int]:
-    """Reads a whole number in [low, high]."""
-
-    def read(text: str) -> int:
-        if not low <= int(text) <= high:
-            raise ValueError(text)
-        return int(text)
-
-    return read
-
-
-def real(low: float, high: float) -> Callable[[str], float]:
-    """Reads a number in [low, high]."""
-
-    def read(text: str) -> float:
-        if not low <= float(text) <= high:
-            raise ValueError(text)
-        return float(text)
-
-    return read
-
-
-def remember(tab: str, fields: list[Field], loaded: gr.events.Dependency) -> None:
-    """Keeps the address bar in step with the controls of a tab, from the page's first state on, without a request."""
-    controls = [f.control for f in fields]
-    note = f"(...values) => FoolForge.remember({js(tab)}, {js([f.key for f in fields])}, values)"
-    for trigger in (loaded.then, *(control.change for control in controls)):
-        trigger(None, controls, None, js=note, api_visibility="private")
-
-
-def restore(fields: list[Field], request: gr.Request) -> list[Any]:
-    """The values of the fields from the page's query string; what is missing or cannot be read takes its default."""
-    values = []
-    for f in fields:
-        text = request.query_params.get(f.key)
-        try:
-            values.append(f.default if text is None else f.read(text))
-        except ValueError:
-            values.append(f.default)
-    return values
 
 
 def code_of(*functions: Callable) -> str:

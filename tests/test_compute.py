@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from core.checks import UserError
-from demos import compute, ui
+from demos import compute, flights
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -144,7 +144,7 @@ def slow(name: str):
 def test_equal_questions_asked_at_once_are_computed_once_and_each_asker_gets_the_last_item():
     made.clear()
     gate.clear()
-    ask = ui._shared(slow, lambda given: {"name": given["name"].lower()})
+    ask = flights.shared(slow, lambda given: {"name": given["name"].lower()})
     seen: dict[int, list] = {k: [] for k in range(4)}
     threads = [threading.Thread(target=lambda k=k: seen[k].extend(ask(name="Same" if k % 2 else "same"))) for k in range(4)]
     for thread in threads:
@@ -160,7 +160,7 @@ def test_equal_questions_asked_at_once_are_computed_once_and_each_asker_gets_the
 def test_unequal_questions_are_not_mixed():
     made.clear()
     gate.set()
-    ask = ui._shared(slow, lambda given: given)
+    ask = flights.shared(slow, lambda given: given)
     assert [list(ask(name=n))[-1] for n in ("a", "b")] == [("a", 2), ("b", 2)]
     assert made == ["a", "b"]
 
@@ -168,7 +168,7 @@ def test_unequal_questions_are_not_mixed():
 def test_an_asker_who_leaves_does_not_end_the_others_answer():
     made.clear()
     gate.set()
-    ask = ui._shared(slow, lambda given: given)
+    ask = flights.shared(slow, lambda given: given)
     leaving, staying = ask(name="x"), ask(name="x")
     assert next(leaving) == ("x", 0)
     assert next(staying) == ("x", 0)

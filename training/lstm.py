@@ -2,9 +2,10 @@
 
 Truncated back-propagation through time: B streams of the text side by side, T characters an update, the state carried over. AdamW at a
 constant rate after a short warm-up, then a linear fall to zero over the last part, so that a training can be lengthened until the fall
-begins, or cut by calling for fewer epochs. The products run in bfloat16, the weights are kept in single precision. Dropout: whole embeddings, one mask per stream and update between the layers (Gal & Ghahramani
-2016, arXiv:1512.05287), DropConnect on the recurrent weights (Merity et al. 2018, arXiv:1708.02182). The last tenth of the corpus is held
-out. Three points of training are kept, at 1/60, 1/3 and all of it: what a training of 60 epochs has after epochs 1, 20 and 60.
+begins, or cut by calling for fewer epochs; the products are in bfloat16, the weights in single precision. Dropout: whole embeddings, one
+mask per stream and update between the layers (Gal & Ghahramani 2016, arXiv:1512.05287), DropConnect on the recurrent weights (Merity et al.
+2018, arXiv:1708.02182). The last tenth of the corpus is held out. Three points of training are kept, at 1/60, 1/3 and all of it: what a
+training of 60 epochs has after epochs 1, 20 and 60.
 Checkpoints go to runs/; the same command goes on from the last.
 """
 
