@@ -60,6 +60,15 @@ with gr.Blocks(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
 demo.queue(max_size=300, status_update_rate=2, default_concurrency_limit=4)
 
 
+def prepare(warm: bool) -> None:
+    """What the first visitors will need; with `warm`, the answers to what the packaged pictures will be asked, too."""
+    for module in TABS:
+        if hasattr(module, "prepare"):
+            module.prepare()
+    if warm:
+        fgsm.warm()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fool & Forge, in the browser")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
@@ -89,7 +98,7 @@ def main() -> None:
         **ui.assets(),
     )
     # the page answers already; now what the first visitor will need
-    threading.Thread(target=fgsm.warm if options.warm else fgsm.prepare, name="prepare", daemon=True).start()
+    threading.Thread(target=prepare, args=(options.warm,), name="prepare", daemon=True).start()
     demo.block_thread()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from core import copied, runtime, text, writers, zoo
 from core.checks import choice, whole
 from demos import ui
+from demos.sheets import Sheet, flow
 from demos.write_words import METHODS, PRESETS, TEMPERATURES, labels_of, words_of
 
 TITLE, NAME = "Write", "write"
@@ -41,7 +41,6 @@ Holtzman et al., *The Curious Case of Neural Text Degeneration*, ICLR 2020 (arXi
 Fan, Lewis & Dauphin, *Hierarchical Neural Story Generation*, ACL 2018 (arXiv:1805.04833) ·
 Merity, Keskar & Socher, *Regularizing and Optimizing LSTM Language Models*, ICLR 2018 (arXiv:1708.02182)
 """
-EVERY = 0.05  # seconds between two reports of a text in the making
 _running: dict[str, dict[int, writers.Writer]] = {}  # by visitor, then by run; an entry lives as long as its generator
 
 
@@ -57,64 +56,6 @@ def _knobs(temperature: float, method: str, k: int, share: float) -> dict[str, A
 
 def _net(corpus: str, epoch: str) -> text.CharLSTM:
     return zoo.load(f"{choice('corpus', corpus, text.CORPORA)}-lstm{text.POINTS[choice('epoch', str(epoch), text.POINTS)]}")
-
-
-class _Sheet:
-    """A text in the making, told piece by piece: each piece {"from", "text", "costs", ...} goes on where the last one ended.
-
-    told: what stays the same; it stands in the first piece and in the last, which has the whole text and what is measured on it.
-    """
-
-    def __init__(self, writer: writers.Writer, corpus: str, told: dict):
-        self.writer, self.corpus, self.told = writer, corpus, told
-        self.steps: list[text.Step] = []
-
-    @property
-    def text(self) -> str:
-        return "".join(step.char for step in self.steps)
-
-    def piece(self) -> dict:
-        """What was written since the last piece."""
-        start, new = len(self.steps), self.writer.take()
-        self.steps += new
-        piece = {"from": start, "text": "".join(step.char for step in new), "loop": text.loop(self.text), "done": False}
-        return (piece if start else self.told | piece) | {"costs": text.packed([step.logits for step in new]) if new else ""}
-
-    def whole(self) -> dict:
-        """The whole text, and what is measured on it, on what stood there before included."""
-        piece, count = self.piece(), max(len(self.steps), 1)
-        read, index = self.told["before"] + self.text, copied.index(self.corpus)
-        share, unknown = copied.word_share(read, index, inside=self.told["prompt"][-1:].isalpha())
-        run = copied.longest_copied(read, index)
-        return self.told | {
-            "text": self.text,
-            "from": piece["from"],
-            "costs": piece["costs"],
-            "loop": piece["loop"],
-            "done": True,
-            "p": [round(step.p, 6) for step in self.steps],
-            "entropy": [round(step.entropy, 4) for step in self.steps],
-            "bits_per_character": round(sum(-math.log2(step.p) for step in self.steps) / count, 4),
-            "mean_entropy": round(sum(step.entropy for step in self.steps) / count, 4),
-            "word_share": round(share, 4),
-            "unknown_words": unknown[:40],
-            "copied": {"low": run.low, "high": run.high, "text": read[run.start : run.start + run.low], "start": run.start},
-        }
-
-
-async def _flow(sheets: list[_Sheet]) -> AsyncIterator[list[dict]]:
-    """The sheets' pieces: the first character at once, then what came in 50 ms, and last the whole texts. Stops the writers when left."""
-    first = True
-    try:
-        while not all(sheet.writer.done for sheet in sheets):
-            if any(sheet.writer.steps for sheet in sheets):
-                first = False
-                yield [sheet.piece() for sheet in sheets]
-            await asyncio.sleep(0.003 if first else EVERY)
-        yield [await asyncio.to_thread(sheet.whole) for sheet in sheets]
-    finally:
-        for sheet in sheets:
-            sheet.writer.stop()
 
 
 async def write(
@@ -148,10 +89,10 @@ async def write(
     writer = writers.write(net, clean, written=before, length=length, generator=generator, pace=pace, **knobs)
     mine[int(run or 0)] = writer
     told = {"run": run, "corpus": corpus, "epoch": str(epoch), "seed": seed, "method": method, "temperature": temperature}
-    sheet = _Sheet(writer, corpus, told | {"prompt": clean, "before": before, "notes": notes})
+    sheet = Sheet(writer, corpus, told | {"prompt": clean, "before": before, "notes": notes})
     try:
-        async with aclosing(_flow([sheet])) as flow:
-            async for (piece,) in flow:
+        async with aclosing(flow([sheet])) as pieces:
+            async for (piece,) in pieces:
                 yield piece | {"run": run}
     finally:
         if mine.get(int(run or 0)) is writer:
@@ -189,9 +130,9 @@ async def compare(
         told = {"corpus": corpus, "epoch": e, "temperature": t, "method": method, "prompt": clean, "before": "", "notes": notes}
         knobs = _knobs(t, method, k, share)
         writer = writers.write(net, clean, length=length, generator=runtime.generator(seed), **knobs)
-        sheets.append(_Sheet(writer, corpus, told))
-    async with aclosing(_flow(sheets)) as flow:
-        async for pieces in flow:
+        sheets.append(Sheet(writer, corpus, told))
+    async with aclosing(flow(sheets)) as every:
+        async for pieces in every:
             yield {"run": run, "what": what, "seed": seed, "columns": pieces, "done": all(piece["done"] for piece in pieces)}
 
 
