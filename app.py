@@ -23,7 +23,7 @@ import argparse  # noqa: E402
 
 import gradio as gr  # noqa: E402
 
-from demos import autoencoders, compute, fgsm, manifold, one_pixel, ui, write  # noqa: E402
+from demos import autoencoders, compute, fgsm, manifold, one_pixel, sessions, ui, write  # noqa: E402
 
 TABS = (fgsm, one_pixel, manifold, autoencoders, write)
 
@@ -82,6 +82,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     compute.start()
+    sessions.lighten()
     demo.launch(
         prevent_thread_lock=True,
         server_name=options.host,
