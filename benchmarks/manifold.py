@@ -28,26 +28,15 @@ import httpx
 import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.serving import CHROMIUM_FLAGS, chromium, percentile, serve, table
+from benchmarks.serving import CHROMIUM_FLAGS, PAINTING, chromium, percentile, serve, table
 from core import images, planes, zoo
 
 PATIENCE = 240_000  # ms
 MODELS = ("mnist-ae", "mnist-vae-kl0.1", "mnist-vae", "mnist-vae-kl4", "mnist-pca")
 TOOLS = """() => {
   const root = document.querySelector(".plane"), stage = root.querySelector(".stage.first");
-  const frame = () => new Promise((done) => requestAnimationFrame(() => done(performance.now())));
-  const painted = () => new Promise((done) => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => { channel.port1.close(); done(performance.now()); };
-    channel.port2.postMessage(0);
-  });
-  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  PAINTING
   const bench = (window.bench = { moved: [] });
-  async function repainted(before, starts) {
-    do await frame(); while (root.dataset.painted === before);
-    const end = await painted();
-    return (await Promise.all(starts)).map((start) => end - start);
-  }
   bench.move = async (moves) => {
     const took = [], box = stage.getBoundingClientRect();
     for (let i = 0; i < moves; i++) {
@@ -65,7 +54,7 @@ TOOLS = """() => {
   document.addEventListener("pointermove", async (event) => {
     if (event.isTrusted && heard) bench.moved.push(...(await repainted(...heard)));
   });
-}"""
+}""".replace("PAINTING", PAINTING)
 
 
 def opened(browser: Browser, url: str, model: str) -> tuple[Page, float, int]:

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.serving import CHROMIUM_FLAGS, chromium, percentile, serve, table
+from benchmarks.serving import CHROMIUM_FLAGS, PAINTING, chromium, percentile, serve, table
 from core import images, one_pixel, runtime, samples, sweep, zoo
 
 PATIENCE = 240_000  # ms; a busy machine is slow, not broken
@@ -41,13 +41,7 @@ TITLES = {"imagenet-lite0": "photo, 224 px", "cifar10-resnet": "CIFAR-10, 32 px"
 # the tools of the measurements, defined once in the page
 TOOLS = """() => {
   const root = document.querySelector("#fgsm-figure .figure"), slider = root.querySelector(".drag input");
-  const frame = () => new Promise((done) => requestAnimationFrame(() => done(performance.now())));
-  const painted = () => new Promise((done) => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => { channel.port1.close(); done(performance.now()); };
-    channel.port2.postMessage(0);
-  });
-  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  PAINTING
   const clean = root.querySelector("canvas.clean");
   // the same sum as in Python, of what the left canvas shows
   function checksum() {
@@ -58,13 +52,6 @@ TOOLS = """() => {
   }
   const bench = (window.bench = { root, slider, checksum, moved: [] });
 
-  // When what was painted before is no longer what is shown: the time since each start. Animation callbacks run in the order in which
-  // they were asked for: the one here after the figure's, which its listener asked for; that of `begun`, a start in the making, before.
-  async function repainted(before, starts) {
-    do await frame(); while (root.dataset.painted === before);
-    const end = await painted();
-    return (await Promise.all(starts)).map((start) => end - start);
-  }
   bench.drag = async (moves) => {
     const took = [];
     for (let i = 0, k = Number(slider.value), way = 1; i < moves; i++) {
@@ -101,7 +88,7 @@ TOOLS = """() => {
     watcher.observe(root, { attributes: true, attributeFilter: ["data-painted"] });
     button.click();
   });
-}"""
+}""".replace("PAINTING", PAINTING)
 
 
 def bare(model: str, sample: str, method: str) -> dict[str, float]:

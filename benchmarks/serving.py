@@ -26,6 +26,23 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# for a page's tools: `root` is the element whose data-painted counts its repaints
+PAINTING = """
+  const frame = () => new Promise((done) => requestAnimationFrame(() => done(performance.now())));
+  const painted = () => new Promise((done) => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => { channel.port1.close(); done(performance.now()); };
+    channel.port2.postMessage(0);
+  });
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  // When what was painted before is no longer what is shown: the time since each start. Animation callbacks run in the order in which
+  // they were asked for: the one here after the page's, which its listener asked for; that of a start in the making, before.
+  async function repainted(before, starts) {
+    do await frame(); while (root.dataset.painted === before);
+    const end = await painted();
+    return (await Promise.all(starts)).map((start) => end - start);
+  }
+"""
 
 
 def free_port() -> int:
