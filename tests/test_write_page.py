@@ -192,6 +192,15 @@ def test_dragging_the_temperature_moves_the_bars_by_the_formula_and_asks_nothing
 
 
 @pytest.mark.browser
+def test_the_page_tells_what_its_sweep_measured(page, app_url):
+    opened(page, app_url)
+    swept, bits = (zoo.card("nietzsche-lstm")[name] for name in ("sweep", "metrics"))
+    told = page.locator(".writing .told").text_content()
+    assert told.startswith(f"{swept['texts']} texts of {swept['length']} characters")
+    assert f"{bits['held_out_bits_per_character']:.2f} bits" in told
+
+
+@pytest.mark.browser
 def test_a_text_streams_obeys_the_hand_stops_goes_on_and_is_rewritten(page, app_url):
     opened(page, app_url, "&length=2000&temperature=0.05&pace=80&seed=5")
     page.click("#write-start")

@@ -37,7 +37,7 @@ async function receive() {
 }
 function start(report, x, sheet) {
   const { width, height } = x;
-  shown = { report, width, height, x, sheet, signs: report.kind === "sign", out: new ImageData(width, height), view: new ImageData(width, height) };
+  shown = { report, width, height, x, sheet, signs: report.kind === "sign", out: new ImageData(width, height), frames: [] };
   for (const canvas of [clean, change, attacked]) {
     canvas.width = width;
     canvas.height = height;
@@ -57,6 +57,7 @@ function start(report, x, sheet) {
   root.dataset.state = "ready";
   $(".message").textContent = note(report);
   draw();
+  prepare(loading);
 }
 const nearest = (budgets, wish) => budgets.reduce((best, b, i) => (Math.abs(b - wish) < Math.abs(budgets[best] - wish) ? i : best), 0);
 
@@ -67,30 +68,42 @@ function note(report) {
   return "";
 }
 // x' = clip(x + eps * s) in whole 255ths: exactly the 8-bit picture that the server classified
-function attack(k) {
-  const { report, x, sheet, out, view, signs } = shown, size = x.data.length;
-  if (signs) {
-    const eps = report.budgets[k], from = x.data, s = sheet.data, to = out.data; // to is clamped to 0..255 by its type
-    for (let i = 0; i < size; i += 4) {
-      to[i] = from[i] + eps * ((s[i] > 128) - (s[i] < 127));
-      to[i + 1] = from[i + 1] + eps * ((s[i + 1] > 128) - (s[i + 1] < 127));
-      to[i + 2] = from[i + 2] + eps * ((s[i + 2] > 128) - (s[i + 2] < 127));
-      to[i + 3] = 255;
-    }
-    return null;
+function signed(eps) {
+  const out = shown.out, from = shown.x.data, s = shown.sheet.data, to = out.data, size = from.length; // to is clamped to 0..255 by its type
+  for (let i = 0; i < size; i += 4) {
+    to[i] = from[i] + eps * ((s[i] > 128) - (s[i] < 127));
+    to[i + 1] = from[i + 1] + eps * ((s[i + 1] > 128) - (s[i + 1] < 127));
+    to[i + 2] = from[i + 2] + eps * ((s[i + 2] > 128) - (s[i + 2] < 127));
+    to[i + 3] = 255;
   }
-  out.data.set(sheet.data.subarray(k * size, (k + 1) * size));
-  const linf = report.rungs[k].linf, factor = linf ? Math.max(1, Math.floor(127 / linf)) : 1;
-  for (let i = 0; i < size; i++) view.data[i] = i % 4 === 3 ? 255 : 128 + factor * (out.data[i] - x.data[i]);
-  change.getContext("2d").putImageData(view, 0, 0);
-  return factor;
+  return { out, factor: null };
+}
+// the frame that the server sent, and its difference from x, magnified; made once, while the hand rests or when it is needed first
+function framed(k) {
+  if (shown.frames[k]) return shown.frames[k];
+  const { x, width, height } = shown, size = x.data.length, linf = shown.report.rungs[k].linf, factor = linf ? Math.max(1, Math.floor(127 / linf)) : 1;
+  const out = new ImageData(shown.sheet.data.slice(k * size, (k + 1) * size), width, height), view = new ImageData(width, height);
+  const from = x.data, frame = out.data, to = view.data;
+  for (let i = 0; i < size; i += 4) {
+    to[i] = 128 + factor * (frame[i] - from[i]);
+    to[i + 1] = 128 + factor * (frame[i + 1] - from[i + 1]);
+    to[i + 2] = 128 + factor * (frame[i + 2] - from[i + 2]);
+    to[i + 3] = 255;
+  }
+  return (shown.frames[k] = { out, view, factor });
+}
+function prepare(turn, k = 0) {
+  if (turn !== loading || shown.signs || k >= shown.report.budgets.length) return;
+  framed(k);
+  setTimeout(() => prepare(turn, k + 1), 30);
 }
 function draw() {
   pending = false;
   if (!shown) return;
   const k = Number(slider.value), { report } = shown, rung = report.rungs[k], [winner] = rung.top[0];
-  const factor = attack(k);
-  attacked.getContext("2d").putImageData(shown.out, 0, 0);
+  const { out, view, factor } = shown.signs ? signed(report.budgets[k]) : framed(k);
+  attacked.getContext("2d").putImageData(out, 0, 0);
+  if (view) change.getContext("2d").putImageData(view, 0, 0);
   write(".drag output", report.kind === "price" ? budgetText(report, rung.budget) : `= ${budgetText(report, rung.budget)}`);
   const hit = report.targeted ? winner === report.target : winner !== report.class;
   root.dataset.fooled = String(winner !== report.class);
