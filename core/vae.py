@@ -50,17 +50,18 @@ class Measured(nn.Module):
 
 
 class Autoencoder(Measured):
-    """Two multilayer perceptrons, the same ones for every model, so that they compare.
+    """Two multilayer perceptrons; the decoder is the same one for every model, so that they compare. encoder: its width and its blocks.
 
     encode: (B, 1, 28, 28) in [0, 1] -> mu, log_var (B, latent_dim).   decode: (B, latent_dim) -> (B, 1, 28, 28) in [0, 1], the
     probabilities of a white pixel.   logits: the same before the sigmoid, (B, 784).
     """
 
-    def __init__(self, latent_dim: int = 2, *, variational: bool = True) -> None:
+    def __init__(self, latent_dim: int = 2, *, variational: bool = True, encoder: tuple[int, int] = (WIDTH, 1)) -> None:
         super().__init__(latent_dim)
         self.variational = variational
-        last = 2 * latent_dim if variational else latent_dim
-        self.encoder = nn.Sequential(nn.Linear(PIXELS, WIDTH), Residual(WIDTH), nn.LayerNorm(WIDTH), nn.SiLU(), nn.Linear(WIDTH, last))
+        last, (width, blocks) = 2 * latent_dim if variational else latent_dim, encoder
+        middle = [Residual(width) for _ in range(blocks)]
+        self.encoder = nn.Sequential(nn.Linear(PIXELS, width), *middle, nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, last))
         self.decoder = nn.Sequential(
             nn.Linear(latent_dim, WIDTH), Residual(WIDTH), Residual(WIDTH), nn.LayerNorm(WIDTH), nn.SiLU(), nn.Linear(WIDTH, PIXELS)
         )

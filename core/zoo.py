@@ -63,7 +63,7 @@ _VAE, _AE = vae.Autoencoder, functools.partial(vae.Autoencoder, variational=Fals
 AUTOENCODERS: dict[str, Spec] = {
     **_autoencoder("mnist-ae", "Autoencoder", _AE),
     **_autoencoder("mnist-vae-kl0.1", "VAE, KL weight 0.1", _VAE),
-    **_autoencoder("mnist-vae", "VAE, KL weight 1", _VAE),
+    **_autoencoder("mnist-vae", "VAE, KL weight 1", functools.partial(_VAE, encoder=(512, 2))),
     **_autoencoder("mnist-vae-kl4", "VAE, KL weight 4", _VAE),
     **_autoencoder("mnist-pca", "PCA", vae.PCA),
     **_autoencoder("mnist-ae-squared", "Autoencoder, squared error", _AE),
