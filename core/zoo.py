@@ -85,18 +85,17 @@ for _early in (5, 25, 100):
     AUTOENCODERS |= _autoencoder(f"mnist-vae@epoch{_early}", f"VAE, KL weight 1, epoch {_early} of 300", _VAE)
 
 
-def _gan(name: str, title: str, build: Callable[[], gan.Gan], **more: object) -> dict[str, Spec]:
+def _gan(name: str, title: str, build: Callable[[], gan.Gan], available: Callable[[], bool] = lambda: True) -> dict[str, Spec]:
     """A row of a generator with its discriminator."""
-    return {
-        name: Spec(build=build, title=title, file=f"{name}.safetensors", remake=f"python -m training.gan {name.partition('@')[0]}", **more)
-    }
+    remake = f"python -m training.gan {name.partition('@')[0]}"
+    return {name: Spec(build=build, title=title, file=f"{name}.safetensors", remake=remake, available=available)}
 
 
 def _digits(width: int = 64, against: int = 32) -> gan.Gan:
     return gan.Gan(gan.mnist_dcgan(width=width), gan.mnist_discriminator(against))
 
 
-def _frogs(width: int = 48, against: int = 64) -> gan.Gan:
+def _frogs(width: int = 32, against: int = 64) -> gan.Gan:
     return gan.Gan(gan.frogs_dcgan(width=width), gan.frogs_discriminator(against))
 
 
@@ -110,10 +109,10 @@ GANS: dict[str, Spec] = {
     **_gan("faces-gan", "Faces: DCGAN with R1", _faces),
     **_gan("mnist-dcgan-collapsed", "Digits: a run that collapsed", _digits),
 }
-_FULL = "frogs-dcgan-full"  # made by --full alone: its file is too large to be shipped
-GANS |= _gan(
-    _FULL, "Frogs: DCGAN, the textbook's widths", functools.partial(_frogs, 256, 128), available=(WEIGHTS / f"{_FULL}.safetensors").exists
-)
+# made by --full alone: its file is too large to be shipped
+_FULL = "frogs-dcgan-full"
+_full_is_here = (WEIGHTS / f"{_FULL}.safetensors").exists
+GANS |= _gan(_FULL, "Frogs: DCGAN, the textbook's widths", functools.partial(_frogs, 256, 128), _full_is_here)
 for _run in ("mnist-dcgan", "mnist-dcgan-collapsed"):
     for _early in (1, 5, 10, 25):
         GANS |= _gan(f"{_run}@epoch{_early}", f"{GANS[_run].title}, epoch {_early} of 50", _digits)

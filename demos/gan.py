@@ -109,7 +109,7 @@ def gan_grid(model: str, a: str, b: str, c: str, d: str, truncation: float, n: i
     net, n = _net(model), whole("n", n, 3, latent.MOST)
     corners = [latent.point(name, given, net.latent_dim, truncation) for name, given in zip("ABCD", (a, b, c, d), strict=True)]
     z = latent.grid(latent.stacked(corners)[:, : net.latent_dim], n, way=way)
-    x = gan.sample(net, z.view(n * n, -1))
+    x = gan.sample(net, z.reshape(n * n, -1))
     report = {"kind": "corners", "model": model, "size": list(x.shape[1:]), "corners": [a, b, c, d], "truncation": truncation}
     return images.to_image(gan.sheet(x, n)), files.kept("z.npy", latent.npy(z)), report | {"n": n, "way": way}
 

@@ -72,8 +72,8 @@ RECIPES = {
         points=(1, 5, 10, 25),
         start="mnist-dcgan@epoch5",
     ),
-    "faces-gan": Recipe("faces", 18, batch=32, rates=(5e-4, 5e-4), penalty=0.1, flips=True, decay=0.9993),
-    "frogs-dcgan": Recipe("frogs", 25, batch=50, betas=(0.5, 0.999), flips=True, decay=0.998),
+    "faces-gan": Recipe("faces", 10, batch=32, rates=(5e-4, 5e-4), penalty=0.1, flips=True, decay=0.9993),
+    "frogs-dcgan": Recipe("frogs", 16, batch=50, betas=(0.5, 0.999), flips=True, decay=0.998),
 }
 
 
@@ -241,7 +241,7 @@ ARCHITECTURES = {
     "mnist-dcgan": "core.gan.mnist_dcgan, core.gan.mnist_discriminator",
     "mnist-dcgan-collapsed": "core.gan.mnist_dcgan, core.gan.mnist_discriminator",
     "faces-gan": "core.gan.faces_gan, core.gan.faces_discriminator",
-    "frogs-dcgan": "core.gan.frogs_dcgan(32, 48), core.gan.frogs_discriminator(64)",
+    "frogs-dcgan": "core.gan.frogs_dcgan(32, 32), core.gan.frogs_discriminator(64)",
     "frogs-dcgan-full": "core.gan.frogs_dcgan, core.gan.frogs_discriminator",
 }
 

@@ -152,7 +152,7 @@ function paintPins() {
     const point = pins[slot.dataset.letter], known = tiles.get(point);
     slot.dataset.empty = String(!known);
     if (known) show(slot.querySelector("canvas"), known.canvas);
-    write(slot.querySelector("span"), !point ? "not pinned" : known ? `${point} · D ${score(known.score)}` : point);
+    write(slot.querySelector("span"), !point ? "not\npinned" : known ? `${point}\nD = ${score(known.score)}` : point);
     slot.setAttribute("aria-label", `${slot.dataset.letter}: ${point ? `sample ${point}` : "not pinned"}`);
   }
 }
@@ -392,13 +392,13 @@ function paintLosses() {
   drawn.textAlign = "right";
   for (let v = 0; v <= most; v += most > 8 ? 5 : most > 4 ? 2 : 1) { drawn.globalAlpha = 0.25; line(drawn, [[left, Y(v)], [width - right, Y(v)]], ink, 1); drawn.globalAlpha = 1; drawn.fillText(v, left - 6, Y(v) + 4); }
   drawn.textAlign = "center";
-  for (const e of epochs) drawn.fillText(e, X(e), height - 15);
+  for (const e of epochs.filter((e, i) => !i || X(e) - X(epochs[i - 1]) > 26)) drawn.fillText(e, X(e), height - 15);
   drawn.fillText("epoch", (left + width - right) / 2, height - 1);
   line(drawn, curve.map((row) => [X(row.epoch), Y(row.discriminator)]), lerp, 2.5);
   line(drawn, curve.map((row) => [X(row.epoch), Y(row.generator)]), slerp, 2.5);
   line(drawn, [[X(epochOf()), high], [X(epochOf()), Y(0)]], ink, 2);
   drawn.textAlign = "left";
-  [["discriminator", lerp], ["generator, −log D(G(z))", slerp]].forEach(([text, color], i) => { drawn.fillStyle = color; drawn.fillRect(left + 10 + i * 120, high, 14, 4); drawn.fillText(text, left + 29 + i * 120, high + 7); });
+  [["discriminator", lerp], [width < 420 ? "generator" : "generator, −log D(G(z))", slerp]].forEach(([text, color], i) => { drawn.fillStyle = color; drawn.fillRect(left + 10 + i * 120, high, 14, 4); drawn.fillText(text, left + 29 + i * 120, high + 7); });
   const at = curve.reduce((best, row) => (Math.abs(row.epoch - epochOf()) < Math.abs(best.epoch - epochOf()) ? row : best));
   write($(".loss-note"), `Losses in nats at epoch ${epochOf()}: discriminator ${at.discriminator.toFixed(2)}, generator ${at.generator.toFixed(2)}. A discriminator that knows nothing has 2 log 2 = 1.39, the generator then log 2 = 0.69.` +
     (run.game === "minimax" ? " This generator was trained on log(1 − D(G(z))); the curve tells its −log D(G(z)), to compare." : ""));
