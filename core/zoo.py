@@ -87,7 +87,7 @@ for _early in (5, 25, 100):
 
 def _gan(name: str, title: str, build: Callable[[], gan.Gan], available: Callable[[], bool] = lambda: True) -> dict[str, Spec]:
     """A row of a generator with its discriminator."""
-    remake = f"python -m training.gan {name.partition('@')[0]}"
+    remake = f"python -m training.gan {name.partition('@')[0].replace('-full', ' --full')}"
     return {name: Spec(build=build, title=title, file=f"{name}.safetensors", remake=remake, available=available)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import gradio as gr
 from PIL import Image
 
@@ -39,7 +41,7 @@ JUDGES = {"mnist-dcgan": ("mnist-cnn", "7"), "frogs-dcgan": ("cifar10-resnet", "
 RUNS = {"mnist-dcgan": "a run that went well", "mnist-dcgan-collapsed": "a run that collapsed"}
 POINTS = ("@epoch1", "@epoch5", "@epoch10", "@epoch25", "")  # of each run: what is kept of it
 PRESETS = {  # name: (model, seed, truncation, what the figure is told)
-    "Off the bubble": ("mnist-dcgan", 0, 4, {"view": "between", "pins": {"A": "0:0", "B": "0:1"}, "t": 0.5}),
+    "Off the bubble": ("mnist-dcgan", 0, 4, {"view": "between", "pins": {"A": "0:17", "B": "0:5"}, "t": 0.5}),
     "Four faces, and all between": ("faces-gan", 0, 4, {"view": "corners", "pins": {"A": "0:0", "B": "0:1", "C": "0:2", "D": "0:3"}}),
     "Watch it collapse": ("mnist-dcgan", 0, 4, {"view": "training", "run": "mnist-dcgan-collapsed"}),
 }
@@ -203,6 +205,7 @@ def build() -> ui.Built:
         if name == "sample":
             events += [model.change, truncation.change, n.change, seed.change]
         doorway = bubble if name == "bubble" else ui.computed(fn)
+        inputs = {key: inputs[key] for key in inspect.signature(fn).parameters}  # the API gives them in this order
         outputs = [ui.Picture(visible=False), *(gr.File(visible=False) for _ in range(given)), gr.JSON(visible=False)]
         sent = ui.endpoint(events, doorway, inputs, outputs, weight=ui.LIGHT, public=name != "bubble")
         give = "(x, ...rest) => FoolForge.tell('gan', {x, files: rest.slice(0, -1), report: rest.at(-1)})"

@@ -6,8 +6,9 @@ const root = $(".gan"), F = window.FoolForge, LETTERS = ["A", "B", "C", "D"], SE
 const asked = (key) => (F.opened.get("tab") === "gan" ? F.opened.get(key) : null);
 const make = (tag, more = {}) => Object.assign(document.createElement(tag), more);
 const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const FIRST = ["0:17", "0:5", "0:18", "0:4"]; // four digits that differ
 const NAME = /^\d{1,10}:\d{1,2}$/;
-const pins = Object.fromEntries(LETTERS.map((letter, i) => { const old = asked(letter.toLowerCase()); return [letter, old === "-" ? "" : NAME.test(old ?? "") ? old : `0:${i}`]; }));
+const pins = Object.fromEntries(LETTERS.map((letter, i) => { const old = asked(letter.toLowerCase()); return [letter, old === "-" ? "" : NAME.test(old ?? "") ? old : FIRST[i]]; }));
 const sets = Object.fromEntries(SETS.map((name, i) => { const old = (asked(name) ?? "").split(",").filter((p) => NAME.test(p)); return [name, old.length ? old.slice(0, 10) : [`0:${i}`]]; }));
 const tiles = new Map(); // what a point looks like under this model and truncation: point -> {canvas, score, norm}
 let model = "", truncation = 0, size = [1, 28, 28], target = "A", view = "between", sample = null, way = null, grid = null, sum = null, run = null, bubble = null, found = null;
@@ -552,5 +553,5 @@ runs(props.runs.some(([name]) => name === asked("run")) ? asked("run") : props.r
 labelCorners();
 aim("A");
 open(VIEWS.some(([name]) => name === asked("view")) ? asked("view") : "between");
-// the first work is asked for when the tab is first seen
-new IntersectionObserver((entries, watcher) => { if (entries.some((e) => e.isIntersecting)) { watcher.disconnect(); trigger("seen"); trigger("bubble"); } }).observe(root.parentElement);
+// the first work is asked for when the tab is first opened (on a phone the figure lies below the controls)
+new IntersectionObserver((entries, watcher) => { if (entries.some((e) => e.isIntersecting)) { watcher.disconnect(); trigger("seen"); trigger("bubble"); } }, { rootMargin: "3000px" }).observe(root.parentElement);
