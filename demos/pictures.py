@@ -105,5 +105,5 @@ def _packaged(name: str, model: object) -> object:
 def models(*, building: bool = False) -> list[tuple[str, str]]:
     """(title, name) of the classifiers to choose from: those whose weights are here and, unless the page is only being built,
     those that can be fetched now."""
-    rows = [(name, spec) for name, spec in zoo.MODELS.items() if spec.labels]
+    rows = [(name, spec) for name, spec in zoo.MODELS.items() if spec.labels and not spec.many]
     return [(spec.title, name) for name, spec in rows if (not spec.fetched if building else spec.available())]

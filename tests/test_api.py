@@ -222,8 +222,9 @@ def test_nothing_but_the_named_actions_is_exposed(client):
     attacks = {"/fgsm_sweep", "/attack", "/one_pixel", "/one_pixel_batch", "/set_pixel", "/weak_pixels"}
     plane = {"/manifold_plane", "/manifold_grid", "/manifold_decode", "/manifold_encode", "/manifold_walk"}
     autoencoders = {"/reconstruct", "/denoise", "/anomalies", "/random_net"}
+    gans = {"/gan_sample", "/gan_points", "/gan_find", "/gan_interpolate", "/gan_grid", "/gan_arithmetic", "/gan_training"}
     texts = {"/write", "/compare", "/next_char"}
-    assert set(endpoints) == attacks | plane | autoencoders | texts
+    assert set(endpoints) == attacks | plane | autoencoders | gans | texts
     assert [p["parameter_name"] for p in endpoints["/attack"]["parameters"]] == [
         "image",
         "sample",

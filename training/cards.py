@@ -43,3 +43,10 @@ def write(name: str, model: nn.Module, *, remake: str, architecture: str, data: 
     }
     path.with_suffix(".json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     return path
+
+
+def add(name: str, metrics: dict) -> None:
+    """Puts measured metrics into the card of a weights file that is there already."""
+    path = WEIGHTS / f"{name}.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(card | {"metrics": card["metrics"] | metrics}, indent=2, ensure_ascii=False) + "\n")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from core import samples
@@ -105,3 +110,34 @@ def fashion(train: bool) -> tuple[Tensor, Tensor]:
 def pictures28(name: str, train: bool) -> tuple[Tensor, Tensor]:
     """`mnist` or `fashion`, in one form."""
     return {"mnist": mnist, "fashion": fashion}[name](train)
+
+
+FROG = 6  # among the classes of CIFAR-10
+
+
+def faces() -> tuple[Tensor, list[dict[str, str]]]:
+    """(N, 3, 64, 64) uint8 aligned faces, and the rows of attributes.csv in the same order. They are for training only, never shown."""
+    folder = DATA / "faces"
+    if not (folder / "faces64.zip").exists():
+        raise UserError(f"{folder / 'faces64.zip'} is missing: put aligned 64x64 faces there, with attributes.csv beside it.")
+    with (folder / "attributes.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    pictures = torch.empty(len(rows), 3, 64, 64, dtype=torch.uint8)
+    with zipfile.ZipFile(folder / "faces64.zip") as packed:
+        names = {Path(name).name: name for name in packed.namelist()}
+        for picture, row in zip(pictures, rows, strict=True):
+            image = Image.open(io.BytesIO(packed.read(names[row["file"]]))).convert("RGB")
+            picture.copy_(torch.from_numpy(np.array(image)).permute(2, 0, 1))
+    return pictures, rows
+
+
+def pictures_of(name: str) -> tuple[Tensor, str]:
+    """The training pictures of a GAN, (N, C, H, W) uint8, and what its card tells about them: `mnist`, `frogs` or `faces`."""
+    if name == "mnist":
+        return mnist(train=True)[0], "MNIST, 60,000 training pictures. Known faults: centred, clean strokes only"
+    if name == "frogs":
+        pictures, labels, source = cifar10(train=True)
+        return pictures[labels == FROG], f"CIFAR-10 ({source}), its 5,000 training frogs. Known faults: small pictures, frogs of every kind"
+    pictures, _ = faces()
+    told = "CelebA (for non-commercial research), 22,266 aligned faces, 64x64. Known faults: celebrities, mostly young and smiling"
+    return pictures, told
