@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
-import tempfile
-from pathlib import Path
 
 import gradio as gr
 from PIL import Image
 
 from core import images, planes, runtime, samples, vae, zoo
 from core.checks import choice
-from demos import pictures, ui
+from demos import files, pictures, ui
 
 TITLE, NAME = "Manifold", "manifold"
 DEFAULT = "mnist-vae"
@@ -97,21 +93,9 @@ def manifold_walk(model: str, start: list[float], end: list[float], steps: int) 
     """The straight line from one point to another: its decodings side by side, and as a GIF that runs there and back."""
     net = _load(model)
     frames = planes.walk(net, planes.code(net, start, "start"), planes.code(net, end, "end"), steps)
-    film = [images.to_image(frame).resize((224, 224), Image.Resampling.NEAREST) for frame in frames]
+    film = files.kept("walk.gif", files.gif([images.to_image(frame) for frame in frames], 8))
     report = {"kind": "walk", "model": model, "start": start, "end": end, "steps": len(frames)}
-    return images.to_image(images.tiles(frames, len(frames))), _gif(film), report
-
-
-def _gif(film: list[Image.Image]) -> str:
-    """Writes the film, there and back, into Gradio's folder, which clears itself; the name is its content's."""
-    name = hashlib.sha256(b"".join(frame.tobytes() for frame in film)).hexdigest()
-    path = Path(os.environ.get("GRADIO_TEMP_DIR", Path(tempfile.gettempdir()) / "gradio")) / name / "walk.gif"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".gif", delete=False) as file:
-            film[0].save(file, "GIF", save_all=True, append_images=film[1:] + film[-2:0:-1], duration=70, loop=0)
-        os.replace(file.name, path)
-    return str(path)
+    return images.to_image(images.tiles(frames, len(frames))), film, report
 
 
 def _nats(value: float) -> float | None:
