@@ -65,8 +65,8 @@ class ResidualStage(nn.Module):
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
-def cifar10_resnet(widths: tuple[int, int, int] = (64, 256, 256)) -> nn.Sequential:
-    """A small residual net for 32x32 colour pictures, 1.97 M weights at the default widths.
+def cifar10_resnet(widths: tuple[int, int, int] = (96, 320, 320)) -> nn.Sequential:
+    """A small residual net for 32x32 colour pictures, 3.15 M weights at the default widths.
 
     A 2x2 convolution with 24 filters whitens the patches of the picture (its weights are computed, not trained), three
     residual stages follow, then a global max-pool and a linear layer. (B, 3, 32, 32) pixels -> (B, 10) logits.
