@@ -68,7 +68,8 @@ def point(name: str, given: object, dimensions: int, truncation: object) -> Tens
 def points(name: str, given: object, dimensions: int, truncation: object, most: int = 10) -> Tensor:
     """A list of one to `most` points, (K, dimensions); see `point`."""
     if not isinstance(given, list | tuple) or not 1 <= len(given) <= most:
-        raise UserError(f"{name} was {shown(given)!r}; pick 1 to {most} samples for it.")
+        told = f"has {len(given)} samples" if isinstance(given, list | tuple) else f"was {shown(given)!r}"
+        raise UserError(f"{name} {told}; pick 1 to {most} for it, each as seed:index, such as 0:3.")
     return torch.stack([point(f"{name}[{i}]", one, dimensions, truncation)[:dimensions] for i, one in enumerate(given)])
 
 

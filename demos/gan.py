@@ -79,9 +79,9 @@ def gan_find(model: str, label: str, n: int, seed: int, truncation: float) -> tu
     """Best of n (100 to 2,000): the five samples that a classifier is surest to show `label`, the best first, and their points."""
     net = _net(model)
     runtime.generator(seed)
-    judge = JUDGES[model] if model in JUDGES else JUDGES[model.partition("@")[0].removesuffix("-collapsed")]
-    found = gan.find(net, zoo.load(judge[0]), label, seed=seed, truncation=truncation, n=n)
-    report = {"kind": "found", "model": model, "label": label, "n": n, "judge": judge[0], "truncation": truncation}
+    judge = next(judge for name, (judge, _) in JUDGES.items() if model.startswith(name))
+    found = gan.find(net, zoo.load(judge), label, seed=seed, truncation=truncation, n=n)
+    report = {"kind": "found", "model": model, "label": label, "n": n, "judge": judge, "truncation": truncation}
     report |= {"points": [one.point for one in found], "probabilities": [round(one.probability, 4) for one in found]}
     x = latent.stacked([one.picture for one in found])
     return images.to_image(gan.sheet(x, len(x))), report | {"size": list(x.shape[1:]), "scores": gan.scores(net, x)}

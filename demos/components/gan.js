@@ -188,8 +188,6 @@ function ask() {
   if (key === last) return;
   last = key;
   Object.assign(F.gan, state);
-  const lacking = view === "between" ? !A || !B : view === "corners" ? !(A && B && C && D) : false;
-  if (lacking) root.dataset.lacking = view; else delete root.dataset.lacking;
   if (view === "sums" && SETS.some((name) => !sets[name].length)) return write($(".sums-note"), "Each box needs at least one sample.");
   root.dataset.state = "busy";
   trigger(view);
@@ -201,7 +199,7 @@ function paintBetween() {
   if (!way) return;
   const k = Number(T.value), t = k / (way.frames - 1);
   all(".frame").forEach((canvas, row) => show(canvas, way.pictures[row * way.frames + k]));
-  all(".between .numbers").forEach((node, row) => write(node, `‖z‖ = ${way.norms[row * way.frames + k].toFixed(2)} · D(x) = ${score(way.scores[row * way.frames + k])}`));
+  all(".between .numbers").forEach((node, row) => write(node, `‖z‖ = ${way.norms[row * way.frames + k].toFixed(2)}\nD(x) = ${score(way.scores[row * way.frames + k])}`));
   write(T.nextElementSibling, `t = ${t.toFixed(2)}`);
   $(".caret").style.transform = `translateX(${t * wide}px)`;
   root.dataset.t = k;
@@ -263,12 +261,11 @@ function paintBubble() {
   line(drawn, [[X(0), high], [X(0), Y(0)], [X(1), Y(0)]], ink, 1);
   drawn.textAlign = "right";
   for (const r of [0, Math.sqrt(d)]) { drawn.fillText(r ? `√${d}` : "0", X(0) - 6, Y(r) + 4); if (r) line(drawn, [[X(0), Y(r)], [edge + right - 6, Y(r)]], ink, 1, [3, 4]); }
-  drawn.textAlign = "left";
-  drawn.fillText("10,000 samples", edge, height - 8);
-  drawn.fillText("A", X(0) - 4, height - 8);
+  drawn.fillText("10,000 samples", width - 1, height - 8);
   drawn.textAlign = "center";
+  drawn.fillText("A", X(0), height - 8);
   drawn.fillText("t", X(0.5), height - 8);
-  drawn.fillText("B", X(1), height - 8);
+  drawn.fillText("B", X(1) - 8, height - 8);
   drawn.save();
   drawn.translate(13, Y(0.25 * top));
   drawn.rotate(-Math.PI / 2);
@@ -370,7 +367,7 @@ function paintTraining() {
   paintLosses();
 }
 function paintClasses(shares) {
-  const { drawn, width, height, ink, lerp, slerp } = pen($(".classes"), 200), low = 20, step = width / 10;
+  const { drawn, width, height, ink, lerp, slerp } = pen($(".classes"), 150), low = 20, step = width / 10;
   const most = Math.max(0.3, ...(shares ?? [])), Y = (p) => height - low - (p / most) * (height - low - 18);
   drawn.textAlign = "center";
   for (let c = 0; c < 10; c++) {
@@ -386,7 +383,7 @@ function paintClasses(shares) {
   write($(".class-note"), shares ? `Per cent; the dashed line is 10 %, as in MNIST. ${lost ? `${lost} of 10 digits are drawn less than once in a hundred.` : "No digit is missing."}` : "Not measured yet: python -m training.evaluate");
 }
 function paintLosses() {
-  const { drawn, width, height, ink, lerp, slerp } = pen($(".losses"), 190), { curve, epochs } = run, left = 42, right = 12, low = 32, high = 12;
+  const { drawn, width, height, ink, lerp, slerp } = pen($(".losses"), 190), { curve, epochs } = run, left = 42, right = 12, low = 32, high = 28;
   const last = epochs.at(-1), sorted = curve.flatMap((row) => [row.generator, row.discriminator]).sort((a, b) => a - b), most = Math.max(2, sorted[Math.floor(sorted.length * 0.985)] * 1.08);
   const X = (e) => left + (e / last) * (width - left - right), Y = (v) => height - low - (Math.min(v, most) / most) * (height - low - high);
   drawn.fillStyle = ink;
@@ -399,7 +396,7 @@ function paintLosses() {
   line(drawn, curve.map((row) => [X(row.epoch), Y(row.generator)]), slerp, 2.5);
   line(drawn, [[X(epochOf()), high], [X(epochOf()), Y(0)]], ink, 2);
   drawn.textAlign = "left";
-  [["discriminator", lerp], [width < 420 ? "generator" : "generator, −log D(G(z))", slerp]].forEach(([text, color], i) => { drawn.fillStyle = color; drawn.fillRect(left + 10 + i * 120, high, 14, 4); drawn.fillText(text, left + 29 + i * 120, high + 7); });
+  [["discriminator", lerp], [width < 420 ? "generator" : "generator, −log D(G(z))", slerp]].forEach(([text, color], i) => { drawn.fillStyle = color; drawn.fillRect(left + 10 + i * 120, 8, 14, 4); drawn.fillText(text, left + 29 + i * 120, 15); });
   const at = curve.reduce((best, row) => (Math.abs(row.epoch - epochOf()) < Math.abs(best.epoch - epochOf()) ? row : best));
   write($(".loss-note"), `Losses in nats at epoch ${epochOf()}: discriminator ${at.discriminator.toFixed(2)}, generator ${at.generator.toFixed(2)}. A discriminator that knows nothing has 2 log 2 = 1.39, the generator then log 2 = 0.69.` +
     (run.game === "minimax" ? " This generator was trained on log(1 − D(G(z))); the curve tells its −log D(G(z)), to compare." : ""));
