@@ -73,7 +73,7 @@ RECIPES = {
         start="mnist-dcgan@epoch5",
     ),
     "faces-gan": Recipe("faces", 10, batch=32, rates=(5e-4, 5e-4), penalty=0.1, flips=True, decay=0.9993),
-    "frogs-dcgan": Recipe("frogs", 12, batch=50, betas=(0.5, 0.999), flips=True, decay=0.998),
+    "frogs-dcgan": Recipe("frogs", 60, batch=50, betas=(0.5, 0.999), flips=True, decay=0.998),
 }
 
 
