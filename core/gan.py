@@ -203,18 +203,38 @@ def frogs_discriminator(width: int = 128) -> Discriminator:
     return Discriminator(*layers, nn.Flatten(), nn.Dropout(0.4), nn.Linear(4 * width, 1))
 
 
-def faces_gan(latent_dim: int = 128, width: int = 32) -> Generator:
-    """The DCGAN for faces: (B, 128) -> (B, 3, 64, 64), 4 x 4 doubled four times, halving the channels, then a 3 x 3 convolution."""
-    wide = 8 * width
+def _dcgan(latent_dim: int, width: int, doublings: int) -> Generator:
+    """4 x 4 doubled `doublings` times, the channels halved each time, down to width / 2; then a 3 x 3 convolution to colours."""
+    wide = width * 2 ** (doublings - 1)
     layers: list[nn.Module] = [nn.Linear(latent_dim, wide * 16, bias=False), nn.Unflatten(1, (wide, 4, 4)), nn.BatchNorm2d(wide), nn.ReLU()]
-    for channels in (wide, wide // 2, wide // 4, wide // 8):
+    for channels in (wide // 2**k for k in range(doublings)):
         layers += [nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=False), nn.BatchNorm2d(channels // 2), nn.ReLU()]
     return Generator(latent_dim, *layers, nn.Conv2d(width // 2, 3, 3, padding=1), nn.Tanh())
 
 
-def faces_discriminator(width: int = 32) -> Discriminator:
-    """Its opponent: (B, 3, 64, 64) -> (B,) logits; no normalisation either."""
+def _dcgan_discriminator(width: int, halvings: int) -> Discriminator:
+    """Down to 4 x 4, the channels doubled each time; no normalisation, since `r1` speaks of single pictures."""
     layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-    for channels in (width, 2 * width, 4 * width):
+    for channels in (width * 2**k for k in range(halvings - 1)):
         layers += [nn.Conv2d(channels, 2 * channels, 4, 2, 1), nn.LeakyReLU(0.2)]
-    return Discriminator(*layers, nn.Flatten(), nn.Linear(8 * width * 16, 1))
+    return Discriminator(*layers, nn.Flatten(), nn.Linear(width * 2 ** (halvings - 1) * 16, 1))
+
+
+def frogs_light(latent_dim: int = 32, width: int = 32) -> Generator:
+    """A lighter generator of the frogs' shapes, (B, 32) -> (B, 3, 32, 32): a DCGAN, 4 x 4 doubled three times."""
+    return _dcgan(latent_dim, width, 3)
+
+
+def frogs_light_discriminator(width: int = 32) -> Discriminator:
+    """Its opponent: (B, 3, 32, 32) -> (B,) logits."""
+    return _dcgan_discriminator(width, 3)
+
+
+def faces_gan(latent_dim: int = 128, width: int = 32) -> Generator:
+    """The DCGAN for faces: (B, 128) -> (B, 3, 64, 64), 4 x 4 doubled four times."""
+    return _dcgan(latent_dim, width, 4)
+
+
+def faces_discriminator(width: int = 32) -> Discriminator:
+    """Its opponent: (B, 3, 64, 64) -> (B,) logits."""
+    return _dcgan_discriminator(width, 4)

@@ -95,8 +95,12 @@ def _digits(width: int = 64, against: int = 32) -> gan.Gan:
     return gan.Gan(gan.mnist_dcgan(width=width), gan.mnist_discriminator(against))
 
 
-def _frogs(width: int = 32, against: int = 64) -> gan.Gan:
-    return gan.Gan(gan.frogs_dcgan(width=width), gan.frogs_discriminator(against))
+def _frogs() -> gan.Gan:
+    return gan.Gan(gan.frogs_light(), gan.frogs_light_discriminator())
+
+
+def _textbook_frogs() -> gan.Gan:
+    return gan.Gan(gan.frogs_dcgan(), gan.frogs_discriminator())
 
 
 def _faces() -> gan.Gan:
@@ -112,7 +116,7 @@ GANS: dict[str, Spec] = {
 # made by --full alone: its file is too large to be shipped
 _FULL = "frogs-dcgan-full"
 _full_is_here = (WEIGHTS / f"{_FULL}.safetensors").exists
-GANS |= _gan(_FULL, "Frogs: DCGAN, the textbook's widths", functools.partial(_frogs, 256, 128), _full_is_here)
+GANS |= _gan(_FULL, "Frogs: DCGAN, the textbook's widths", _textbook_frogs, _full_is_here)
 for _run in ("mnist-dcgan", "mnist-dcgan-collapsed"):
     for _early in (1, 5, 10, 25):
         GANS |= _gan(f"{_run}@epoch{_early}", f"{GANS[_run].title}, epoch {_early} of 50", _digits)

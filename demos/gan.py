@@ -40,9 +40,20 @@ MODELS = {"mnist-dcgan": "Digits", "frogs-dcgan": "Frogs", "faces-gan": "Faces"}
 JUDGES = {"mnist-dcgan": ("mnist-cnn", "7"), "frogs-dcgan": ("cifar10-resnet", "frog"), "faces-gan": ("faces-attributes", "Smiling")}
 RUNS = {"mnist-dcgan": "a run that went well", "mnist-dcgan-collapsed": "a run that collapsed"}
 POINTS = ("@epoch1", "@epoch5", "@epoch10", "@epoch25", "")  # of each run: what is kept of it
+SMILE = {  # smiling women, women and men who do not smile, in the eyes of `faces-attributes`
+    "first": [f"0:{i}" for i in (33, 27, 66, 82, 95, 14, 38, 55, 71, 5)],
+    "minus": [f"0:{i}" for i in (26, 96, 2, 81, 86, 1, 17, 47, 57, 97)],
+    "plus": [f"0:{i}" for i in (83, 87, 88, 9, 54, 72, 61, 11, 89, 22)],
+}
 PRESETS = {  # name: (model, seed, truncation, what the figure is told)
     "Off the bubble": ("mnist-dcgan", 0, 4, {"view": "between", "pins": {"A": "0:17", "B": "0:5"}, "t": 0.5}),
-    "Four faces, and all between": ("faces-gan", 0, 4, {"view": "corners", "pins": {"A": "0:0", "B": "0:1", "C": "0:2", "D": "0:3"}}),
+    "Four faces, and all between": (
+        "faces-gan",
+        0,
+        4,
+        {"view": "corners", "pins": {"A": "0:33", "B": "0:84", "C": "0:4", "D": "0:53"}, "n": 9, "way": "slerp"},
+    ),
+    "Smiling woman − woman + man": ("faces-gan", 0, 4, {"view": "sums", "sets": SMILE}),
     "Watch it collapse": ("mnist-dcgan", 0, 4, {"view": "training", "run": "mnist-dcgan-collapsed"}),
 }
 

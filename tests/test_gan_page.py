@@ -115,6 +115,19 @@ def test_arithmetic_gives_the_mean_minus_the_mean_plus_the_mean(client):
     assert len(report["scores"]) == 12
 
 
+def test_a_smiling_woman_less_a_woman_and_a_man_is_a_smiling_man(client):
+    from demos.gan import SMILE
+
+    judge = zoo.load("faces-attributes")
+    picture, _, _ = client.predict(model="faces-gan", **SMILE, truncation=4, seed=0, api_name="/gan_arithmetic")
+    pixels = torch.from_numpy(np.array(Image.open(picture))).permute(2, 0, 1)[None].float() / 255
+    means, result = [pixels[..., 64 * i : 64 * i + 64] for i in range(3)], pixels[..., 192:256]
+    smiling, male = (judge.labels.index(name) for name in ("Smiling", "Male"))
+    p = judge(torch.cat([*means, result])).sigmoid()
+    assert p[3, smiling] > 0.9 and p[3, male] > 0.9
+    assert p[2, smiling] < 0.5 < p[2, male]
+
+
 def test_the_best_of_n_are_the_samples_that_the_classifier_likes_most(client):
     _, report = client.predict(**FIND, api_name="/gan_find")
     net, judge = zoo.load("mnist-dcgan"), zoo.load("mnist-cnn")

@@ -140,7 +140,7 @@ def test_hardly_anything_is_cut_off_at_4():
     z = latent.sheet(0, 4)
     raw = torch.randn(100, 512, generator=torch.Generator().manual_seed(0))
     assert ((z - raw).abs() < 0.01).double().mean() > 0.997
-    assert (z - raw).abs().mean() < 1e-4
+    assert (z - raw).abs().mean() < 1e-3
 
 
 def test_a_point_is_the_row_of_its_seed_s_sheet_or_the_numbers_given():

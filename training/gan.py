@@ -73,8 +73,9 @@ RECIPES = {
         start="mnist-dcgan@epoch5",
     ),
     "faces-gan": Recipe("faces", 10, batch=32, rates=(5e-4, 5e-4), penalty=0.1, flips=True, decay=0.9993),
-    "frogs-dcgan": Recipe("frogs", 16, batch=50, betas=(0.5, 0.999), flips=True, decay=0.998),
+    "frogs-dcgan": Recipe("frogs", 20, 32, (1e-3, 1e-3), penalty=0.1, flips=True, decay=0.998),
 }
+TEXTBOOK = Recipe("frogs", 40, 20, (4e-4, 4e-4), betas=(0.5, 0.999), noise=0.05, decay=0)  # with --full
 
 
 def initialise(net: nn.Module, *, slope: float | None) -> None:
@@ -92,7 +93,7 @@ def initialise(net: nn.Module, *, slope: float | None) -> None:
 def nets(name: str) -> gan.Gan:
     """Both nets of a row, freshly initialised."""
     pair = zoo.MODELS[name].build()
-    if not name.startswith("frogs"):  # the textbook keeps its library's start
+    if not name.endswith("-full"):  # the textbook keeps its library's start
         initialise(pair.generator, slope=None)
         initialise(pair.discriminator, slope=0.2)
     return pair.to(memory_format=torch.channels_last)
@@ -241,7 +242,7 @@ ARCHITECTURES = {
     "mnist-dcgan": "core.gan.mnist_dcgan, core.gan.mnist_discriminator",
     "mnist-dcgan-collapsed": "core.gan.mnist_dcgan, core.gan.mnist_discriminator",
     "faces-gan": "core.gan.faces_gan, core.gan.faces_discriminator",
-    "frogs-dcgan": "core.gan.frogs_dcgan(32, 32), core.gan.frogs_discriminator(64)",
+    "frogs-dcgan": "core.gan.frogs_light, core.gan.frogs_light_discriminator",
     "frogs-dcgan-full": "core.gan.frogs_dcgan, core.gan.frogs_discriminator",
 }
 
@@ -260,7 +261,8 @@ def main() -> None:
     given = {key: getattr(options, key) for key in ("epochs", "game", "smoothing", "noise")}
     changes = {key: value for key, value in given.items() if value is not None}
     for name in options.names or RECIPES:
-        train(f"{name}-full" if options.full and name == "frogs-dcgan" else name, replace(RECIPES[name], **changes), options.seed)
+        full = options.full and name == "frogs-dcgan"
+        train(f"{name}-full" if full else name, replace(TEXTBOOK if full else RECIPES[name], **changes), options.seed)
 
 
 if __name__ == "__main__":

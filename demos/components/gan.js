@@ -350,7 +350,7 @@ function paintSums() {
   all(".box .mean").forEach((canvas, i) => show(canvas, sum.pictures[i]));
   show($(".answer"), sum.pictures[3]);
   $(".around").replaceChildren(...sum.pictures.slice(4));
-  write($(".sums-note"), `D(x) of the result: ${score(sum.scores[3])}, ‖z‖ = ${sum.norms[3].toFixed(1)} (a sum of three means lies off the bubble unless each is a mean of many). Beside it: eight points around it, each coordinate moved by up to 0.25.`);
+  write($(".sums-note"), `D(x) of the result: ${score(sum.scores[3])}, ‖z‖ = ${sum.norms[3].toFixed(1)} off the bubble: the mean of k samples has a norm of about √(D/k). Beside it: eight points around it, each coordinate moved by up to 0.25.`);
 }
 
 // --- training ---
