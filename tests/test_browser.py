@@ -70,6 +70,7 @@ def test_the_link_opens_the_same_state_in_a_second_page(page, app_url):
     page.locator("#fgsm-picker button[data-name=espresso]").click()
     figure_ready(page, label="espresso")
     drag(page, SLIDER, 13)
+    page.wait_for_function("() => document.querySelector('.figure .drag output').textContent.includes('13/255')")
     before = attacked(page)
     page.wait_for_function("() => location.search.includes('eps=13') && location.search.includes('sample=espresso')")
     second = page.context.new_page()

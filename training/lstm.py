@@ -34,8 +34,8 @@ TEMPERATURES, TEXTS, LENGTH = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.25, 1.5, 2
 DECAY = 0.995  # of the running average of the weights
 RECIPES = {  # epochs; B streams; T characters; rate; dropout: of embeddings, between layers, before the read-out, of recurrent weights
     "nietzsche": {"epochs": 40, "B": 32, "T": 64, "rate": 6e-3, "drop": (0.05, 0.3, 0.3, 0.25), "weight_decay": 0.02},
-    "shakespeare": {"epochs": 20, "B": 32, "T": 64, "rate": 6e-3, "drop": (0.0, 0.15, 0.2, 0.1), "weight_decay": 0.02},
-    "shahnameh": {"epochs": 8, "B": 32, "T": 64, "rate": 6e-3, "drop": (0.0, 0.05, 0.05, 0.0), "weight_decay": 0.02},
+    "shakespeare": {"epochs": 14, "B": 32, "T": 64, "rate": 6e-3, "drop": (0.0, 0.15, 0.2, 0.1), "weight_decay": 0.02},
+    "shahnameh": {"epochs": 2.2, "B": 32, "T": 64, "rate": 6e-3, "drop": (0.0, 0.05, 0.05, 0.0), "weight_decay": 0.02},
 }
 
 
