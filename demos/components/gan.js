@@ -216,8 +216,8 @@ function paintStrips() {
     for (let i = 0; i < shown; i++) pen.drawImage(way.pictures[row * way.frames + Math.round((i * (way.frames - 1)) / (shown - 1))], i * side, 0);
   });
 }
-function pen(canvas, height) { // a canvas in the screen's own pixels
-  const width = canvas.clientWidth || 400, scale = window.devicePixelRatio || 1;
+function pen(canvas, height, width = canvas.clientWidth || 400) { // a canvas in the screen's own pixels
+  const scale = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * scale);
   canvas.height = Math.round(height * scale);
   const drawn = canvas.getContext("2d"), style = getComputedStyle(root);
@@ -244,11 +244,8 @@ function normsAt({ aa, bb, ab }, t) { // of lerp and slerp
   return [norm(1 - t, t), s < 1e-4 ? norm(1 - t, t) : norm(Math.sin((1 - t) * angle) / s, Math.sin(t * angle) / s)];
 }
 let ways = null; // the two curves, until A, B or the number of dimensions is another
-function paintBubble() {
-  if (!way || !bubble || view !== "between") return;
-  const d = Number($(".dims").value), { drawn, width, height, ink, lerp, slerp } = pen($(".bubble"), 210);
-  const top = Math.sqrt(d) + 4, counts = bubble[d - 1], most = Math.max(...counts), left = 52, right = Math.min(150, width * 0.28), low = 26, high = 10;
-  const X = (t) => left + t * (width - left - right - 14), Y = (r) => height - low - (r / top) * (height - low - high), edge = width - right;
+let ground = null; // the shell, its histogram and the axes: drawn anew only for another number of dimensions, width or theme
+function paintGround(d, top, counts, most, { X, Y, low, high, right, edge }, { drawn, width, height, ink }) {
   drawn.fillStyle = ink;
   for (let i = 0; i < BINS; i++) { // the shell as a band behind the ways, and its histogram at the right
     const y = Y(((i + 1) / BINS) * top), tall = Y((i / BINS) * top) - y;
@@ -270,6 +267,24 @@ function paintBubble() {
   drawn.translate(13, Y(0.25 * top));
   drawn.rotate(-Math.PI / 2);
   drawn.fillText("‖z‖", 0, 0);
+  drawn.restore();
+}
+function paintBubble() {
+  if (!way || !bubble || view !== "between" || !wide) return;
+  const d = Number($(".dims").value), height = 210, width = wide, top = Math.sqrt(d) + 4, counts = bubble[d - 1], most = Math.max(...counts);
+  const left = 52, right = Math.min(150, width * 0.28), low = 26, high = 10, edge = width - right;
+  const X = (t) => left + t * (width - left - right - 14), Y = (r) => height - low - (r / top) * (height - low - high);
+  if (ground?.d !== d || ground.width !== width || ground.scale !== window.devicePixelRatio) {
+    ground = { d, width, scale: window.devicePixelRatio, canvas: make("canvas"), colors: pen($(".bubble"), height, width) };
+    ground.pen = $(".bubble").getContext("2d");
+    const back = pen(ground.canvas, height, width);
+    paintGround(d, top, counts, most, { X, Y, low, high, right, edge }, back);
+  }
+  const { lerp, slerp } = ground.colors, drawn = ground.pen;
+  drawn.save();
+  drawn.setTransform(1, 0, 0, 1, 0, 0);
+  drawn.clearRect(0, 0, ground.canvas.width, ground.canvas.height);
+  drawn.drawImage(ground.canvas, 0, 0);
   drawn.restore();
   const parts = lengths(d);
   if (ways?.d !== d || ways.way !== way) ways = { d, way, at: Array.from({ length: 65 }, (_, i) => normsAt(parts, i / 64)) };
@@ -539,7 +554,7 @@ F.hear("gan-set", ({ view: name, pins: given, t, run: wanted, sets: boxes, way: 
   changed();
 });
 F.hear("idle", (what) => { if (String(what).startsWith("gan_") && root.dataset.state === "busy") { root.dataset.state = "ready"; last = ""; } });
-new MutationObserver(() => { later("bubble"); later("training"); }).observe(document.body, { attributes: true, attributeFilter: ["class"] }); // light or dark
+new MutationObserver(() => { ground = null; later("bubble"); later("training"); }).observe(document.body, { attributes: true, attributeFilter: ["class"] }); // light or dark
 new ResizeObserver(() => later("training")).observe($(".views"));
 const start = (key, low, high, node) => { const old = Number(asked(key)); if (asked(key) !== null && Number.isInteger(old) && old >= low && old <= high) node.value = old; };
 start("t", 0, 32, T);
