@@ -240,7 +240,7 @@ def finish(name: str, recipe: Recipe, seed: int, G: nn.Module, D: nn.Module, epo
 
 ARCHITECTURES = {
     "mnist-dcgan": "core.gan.Gan(mnist_dcgan(), mnist_discriminator())",
-    "mnist-dcgan-collapsed": "core.gan.Gan(mnist_dcgan(width=16), mnist_discriminator(16))",
+    "mnist-dcgan-collapsed": "core.gan.Gan(mnist_dcgan(), mnist_discriminator())",
     "faces-gan": "core.gan.Gan(faces_gan(), faces_discriminator())",
     "frogs-dcgan": "core.gan.Gan(frogs_light(), frogs_light_discriminator())",
     "frogs-dcgan-full": "core.gan.Gan(frogs_dcgan(), frogs_discriminator())",
