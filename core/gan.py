@@ -97,14 +97,6 @@ def find(model: nn.Module, judge: nn.Module, label: str, *, seed: int, truncatio
     return sorted(found, key=lambda one: -one.probability)[:best]
 
 
-def sheet(pictures: Tensor, columns: int) -> Tensor:
-    """Pictures (N, C, H, W) side by side, row by row, as one (C, rows * H, columns * W); what is left of the last row is black."""
-    n, channels, height, width = pictures.shape
-    rows = -(-n // columns)
-    filled = torch.cat([pictures, pictures.new_zeros(rows * columns - n, channels, height, width)])
-    return filled.view(rows, columns, channels, height, width).permute(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
-
-
 class Generator(nn.Module):
     """layers: z (B, latent_dim) -> pixels in [-1, 1], as the textbooks train it; forward gives them in [0, 1]."""
 

@@ -161,9 +161,10 @@ def to_sheet(frames: Tensor) -> Image.Image:
 
 
 def tiles(pictures: Tensor, columns: int) -> Tensor:
-    """Pictures (rows * columns, 1, 28, 28) side by side as one picture (1, rows * 28, columns * 28)."""
-    _, channels, height, width = pictures.shape
-    return pictures.view(-1, columns, channels, height, width).permute(2, 0, 3, 1, 4).reshape(channels, -1, columns * width)
+    """Pictures (N, C, H, W) side by side, row by row, as one (C, rows * H, columns * W); what is left of the last row is black."""
+    n, channels, height, width = pictures.shape
+    filled = torch.cat([pictures, pictures.new_zeros(-n % columns, channels, height, width)])
+    return filled.view(-1, columns, channels, height, width).permute(2, 0, 3, 1, 4).reshape(channels, -1, columns * width)
 
 
 def strips(rows: list[list[Tensor]]) -> Tensor:

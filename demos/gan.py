@@ -74,7 +74,7 @@ def gan_sample(model: str, n: int, seed: int, truncation: float) -> tuple[Image.
     z = latent.sheet(seed, truncation)[: whole("The number of samples", n, 1, latent.SHEET), : net.latent_dim]
     x = gan.sample(net, z)
     report = _told(net, "sample", z, x) | {"seed": seed, "truncation": truncation, "points": [f"{int(seed)}:{i}" for i in range(len(z))]}
-    return images.to_image(gan.sheet(x, 10)), files.kept("z.npy", latent.npy(z)), report
+    return images.to_image(images.tiles(x, 10)), files.kept("z.npy", latent.npy(z)), report
 
 
 def gan_points(model: str, points: list, truncation: float) -> tuple[Image.Image, str, dict]:
@@ -83,7 +83,7 @@ def gan_points(model: str, points: list, truncation: float) -> tuple[Image.Image
     z = latent.points("points", points, net.latent_dim, truncation)
     x = gan.sample(net, z)
     report = _told(net, "points", z, x) | {"truncation": truncation, "points": points}
-    return images.to_image(gan.sheet(x, len(x))), files.kept("z.npy", latent.npy(z)), report
+    return images.to_image(images.tiles(x, len(x))), files.kept("z.npy", latent.npy(z)), report
 
 
 def gan_find(model: str, label: str, n: int, seed: int, truncation: float) -> tuple[Image.Image, dict]:
@@ -95,7 +95,7 @@ def gan_find(model: str, label: str, n: int, seed: int, truncation: float) -> tu
     report = {"kind": "found", "model": model, "label": label, "n": n, "judge": judge, "truncation": truncation}
     report |= {"points": [one.point for one in found], "probabilities": [round(one.probability, 4) for one in found]}
     x = latent.stacked([one.picture for one in found])
-    return images.to_image(gan.sheet(x, len(x))), report | {"size": list(x.shape[1:]), "scores": gan.scores(net, x)}
+    return images.to_image(images.tiles(x, len(x))), report | {"size": list(x.shape[1:]), "scores": gan.scores(net, x)}
 
 
 def gan_interpolate(model: str, start: str, end: str, truncation: float, frames: int) -> tuple[Image.Image, str, str, dict]:
@@ -107,14 +107,14 @@ def gan_interpolate(model: str, start: str, end: str, truncation: float, frames:
     z = latent.joined(ways)
     x = gan.sample(net, z)
     count = len(x) // 2
-    film = [images.to_image(gan.sheet(x[[i, count + i]], 2)) for i in range(count)]
+    film = [images.to_image(images.tiles(x[[i, count + i]], 2)) for i in range(count)]
     report = _told(net, "between", z, x) | {"start": start, "end": end, "truncation": truncation, "frames": count}
     report |= {"a": latent.rounded(a), "b": latent.rounded(b), "dimensions": net.latent_dim}
     kept = (
         files.kept("between.gif", files.gif(film, 4 if film[0].height < 40 else 3)),
         files.kept("z.npy", latent.npy(z.view(2, count, -1))),
     )
-    return images.to_image(gan.sheet(x, count)), *kept, report
+    return images.to_image(images.tiles(x, count)), *kept, report
 
 
 def gan_grid(model: str, a: str, b: str, c: str, d: str, truncation: float, n: int, way: str) -> tuple[Image.Image, str, dict]:
@@ -124,7 +124,7 @@ def gan_grid(model: str, a: str, b: str, c: str, d: str, truncation: float, n: i
     z = latent.grid(latent.stacked(corners)[:, : net.latent_dim], n, way=way)
     x = gan.sample(net, z.reshape(n * n, -1))
     report = {"kind": "corners", "model": model, "size": list(x.shape[1:]), "corners": [a, b, c, d], "truncation": truncation}
-    return images.to_image(gan.sheet(x, n)), files.kept("z.npy", latent.npy(z)), report | {"n": n, "way": way}
+    return images.to_image(images.tiles(x, n)), files.kept("z.npy", latent.npy(z)), report | {"n": n, "way": way}
 
 
 def gan_arithmetic(model: str, first: list, minus: list, plus: list, truncation: float, seed: int) -> tuple[Image.Image, str, dict]:
@@ -136,7 +136,7 @@ def gan_arithmetic(model: str, first: list, minus: list, plus: list, truncation:
     z = latent.joined([*(part.mean(0)[None] for part in parts), z[None], latent.around(z, 8, 0.25, runtime.generator(seed))])
     x = gan.sample(net, z)
     report = _told(net, "sums", z, x) | {"first": first, "minus": minus, "plus": plus, "truncation": truncation}
-    return images.to_image(gan.sheet(x, len(x))), files.kept("z.npy", latent.npy(z[3])), report
+    return images.to_image(images.tiles(x, len(x))), files.kept("z.npy", latent.npy(z[3])), report
 
 
 def gan_training(run: str, n: int, seed: int, truncation: float) -> tuple[Image.Image, dict]:
@@ -145,7 +145,7 @@ def gan_training(run: str, n: int, seed: int, truncation: float) -> tuple[Image.
     names = [choice("run", run, RUNS) + point for point in POINTS]
     count = whole("The number of samples", n, 1, latent.SHEET)
     z, nets, cards = latent.sheet(seed, truncation)[:count], [_net(name) for name in names], [zoo.card(name) for name in names]
-    sheets = [gan.sheet(gan.sample(net, z[:, : net.latent_dim]), 10) for net in nets]
+    sheets = [images.tiles(gan.sample(net, z[:, : net.latent_dim]), 10) for net in nets]
     report = {"kind": "training", "run": run, "epochs": [card["epochs"] for card in cards], "n": count, "seed": seed, "size": [1, 28, 28]}
     report |= {"truncation": truncation, "curve": cards[-1]["curve"], "game": cards[-1]["recipe"]["game"]}
     return images.to_image(latent.joined(sheets, 1)), report | {"classes": [card["metrics"].get("classes") for card in cards]}

@@ -59,6 +59,14 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(20)
 
 
+@pytest.fixture(scope="module")
+def client(app_url) -> object:
+    """The API from outside, in a session of its own."""
+    from gradio_client import Client
+
+    return Client(app_url, verbose=False)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
     """One Chromium for all tests. Without one the tests are skipped, in CI (CI=true) they fail."""
@@ -111,3 +119,13 @@ def choose(page, elem_id: str, text: str) -> None:
     """Opens a Gradio dropdown and clicks the entry that holds the text."""
     page.click(f"#{elem_id} input")
     page.locator("ul[role=listbox] li", has_text=text).first.click()
+
+
+def refused(client, api_name: str, **given: object) -> str:
+    """The sentence that a wrong call of the API gets."""
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises(AppError) as error:
+        client.predict(**given, api_name=api_name)
+    assert "went wrong" not in str(error.value)
+    return str(error.value)

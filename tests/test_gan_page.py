@@ -7,12 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from gradio_client import Client
-from gradio_client.exceptions import AppError
 from PIL import Image
 
-from core import gan, images, latent, zoo
-from tests.page import drag
+from core import images, latent, zoo
+from tests.page import drag, refused
 
 SAMPLE = {"model": "mnist-dcgan", "n": 12, "seed": 3, "truncation": 4}
 WAY = {"model": "mnist-dcgan", "start": "0:1", "end": "5:7", "truncation": 4, "frames": 9}
@@ -20,19 +18,6 @@ GRID = {"model": "mnist-dcgan", "a": "0:0", "b": "0:1", "c": "0:2", "d": "0:3", 
 SUMS = {"model": "mnist-dcgan", "first": ["0:0", "0:1"], "minus": ["0:2"], "plus": ["0:3"], "truncation": 4, "seed": 0}
 FIND = {"model": "mnist-dcgan", "label": "7", "n": 200, "seed": 0, "truncation": 4}
 RUN = {"run": "mnist-dcgan", "n": 10, "seed": 0, "truncation": 4}
-
-
-@pytest.fixture(scope="module")
-def client(app_url) -> Client:
-    return Client(app_url, verbose=False)
-
-
-def refused(client: Client, api_name: str, **given: object) -> str:
-    """The sentence that a wrong call gets."""
-    with pytest.raises(AppError) as error:
-        client.predict(**given, api_name=api_name)
-    assert "went wrong" not in str(error.value)
-    return str(error.value)
 
 
 def tiles_of(path: str, side: int = 28) -> np.ndarray:
@@ -383,4 +368,4 @@ def test_no_width_needs_a_sideways_scroll(page, app_url, width):
 
 def test_sheets_are_filled_row_by_row():
     x = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 1, 2, 2)
-    assert gan.sheet(x, 3)[0, ::2, ::2].tolist() == [[0, 1, 2], [3, 4, 0]]
+    assert images.tiles(x, 3)[0, ::2, ::2].tolist() == [[0, 1, 2], [3, 4, 0]]

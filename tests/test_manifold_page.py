@@ -7,29 +7,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
+from gradio_client import handle_file
 from PIL import Image
 from sklearn import metrics
 
 from core import images, runtime, samples, vae, zoo
-from tests.page import choose, drag
+from tests.page import choose, drag, refused
 
 ENCODE = {"model": "mnist-vae", "drawing": None, "sample": "digit-0", "seed": 3, "draws": 50, "binarised": True}
 GIVEN = {"kind": "mnist", "loss": "bernoulli", "drawing": None, "sample": "digit-0", "seed": 0}
-
-
-@pytest.fixture(scope="module")
-def client(app_url) -> Client:
-    return Client(app_url, verbose=False)
-
-
-def refused(client: Client, api_name: str, **given: object) -> str:
-    """The sentence that a wrong call gets."""
-    with pytest.raises(AppError) as error:
-        client.predict(**given, api_name=api_name)
-    assert "went wrong" not in str(error.value)
-    return str(error.value)
 
 
 def pixels_of(path: str) -> torch.Tensor:

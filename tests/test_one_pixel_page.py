@@ -17,11 +17,6 @@ RUN = {"image": None, "sample": "digit-8", "model": "mnist-cnn", "pixels": 1, "t
 RUN |= {"population": 20, "generations": 3, "seed": 0}
 
 
-@pytest.fixture(scope="module")
-def client(app_url) -> Client:
-    return Client(app_url, verbose=False)
-
-
 def pixels_of(path: str) -> torch.Tensor:
     return images.to_pixels(images.open_image(path), zoo.load("mnist-cnn"))
 

@@ -23,11 +23,6 @@ SHAPE = {"prompt": SEED, "corpus": "nietzsche", "epoch": "60", "temperature": 0.
 WRITE = SHAPE | {"length": 60, "seed": 3, "pace": 0, "written": "", "run": 1}
 
 
-@pytest.fixture(scope="module")
-def client(app_url) -> Client:
-    return Client(app_url, verbose=False)
-
-
 def alone(prompt: str = SEED, length: int = 60, seed: int = 3, temperature: float = 0.8, ending: str = "", **knobs) -> list[text.Step]:
     generator = torch.Generator().manual_seed(seed)
     return list(

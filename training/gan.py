@@ -209,10 +209,7 @@ def train(name: str, recipe: Recipe, seed: int) -> None:
 @torch.no_grad()
 def sheet(net: gan.Generator, z: Tensor, path: Path) -> None:
     """Writes the samples of the fixed z, ten in a row."""
-    x = net.eval()(z).float().cpu()
-    height = x.shape[-1]
-    rows = x.view(-1, 10, *x.shape[1:]).permute(2, 0, 3, 1, 4).reshape(1, x.shape[1], -1, 10 * height)
-    images.to_image(rows).save(path)
+    images.to_image(images.tiles(net.eval()(z).float().cpu(), 10)).save(path)
 
 
 def finish(name: str, recipe: Recipe, seed: int, G: nn.Module, D: nn.Module, epochs: float, curve: list, told: str, spent: float) -> None:
