@@ -280,3 +280,14 @@ def test_the_card_s_elbo_is_measured_again_on_the_test_set():
     torch.testing.assert_close(net.encode(b)[0], net.codes[:1000], atol=0.02, rtol=0.01)
     found = vae.elbo(net, b, samples=20, generator=g)
     assert -found.elbo.mean().item() == pytest.approx(net.scores[0, :1000, 3].mean().item(), abs=0.5)
+
+
+def test_the_net_for_faces_encodes_and_decodes_within_its_ranges():
+    torch.manual_seed(0)
+    net = vae.FacesVAE(width=8).eval()
+    x = torch.rand(2, 3, 64, 64)
+    mu, log_var = net.encode(x)
+    assert mu.shape == log_var.shape == (2, net.latent_dim)
+    decoded = net.decode(mu)
+    assert decoded.shape == x.shape and decoded.min() >= 0 and decoded.max() <= 1
+    assert torch.equal(net.encode(x[:1])[0], net.encode(x[:1])[0])
