@@ -217,6 +217,7 @@ def test_a_text_streams_obeys_the_hand_stops_goes_on_and_is_rewritten(page, app_
     page.wait_for_selector(".writing[data-state=ready]")
     page.click(".writing .paper .ch[data-i='12']")
     page.wait_for_function("() => document.querySelector('.writing .which').textContent.startsWith('Character 13')")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # the bars stand, too
     other = page.get_attribute(".writing .rows button:not(.drawn)", "data-char")
     page.click(".writing .rows button:not(.drawn)")
     page.wait_for_function("() => document.querySelector('.writing').dataset.state === 'writing'")
