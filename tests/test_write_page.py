@@ -187,6 +187,16 @@ def test_dragging_the_temperature_moves_the_bars_by_the_formula_and_asks_nothing
 
 
 @pytest.mark.browser
+def test_a_link_s_temperature_moves_the_bars_and_stands_over_the_text(page, app_url):
+    opened(page, app_url, "&temperature=0.4&length=20&pace=0&seed=1")
+    p = softmax(alone(length=1)[0].logits.double().numpy())
+    shown = float(page.text_content(".writing .rows .value").strip(" %"))
+    assert shown == pytest.approx(100 * softmax(np.log(p) / 0.4).max(), abs=0.6)
+    page.click("#write-start")
+    page.wait_for_function("() => document.querySelector('.writing .status').textContent.startsWith('T = 0.40 ')")
+
+
+@pytest.mark.browser
 def test_the_page_tells_what_its_sweep_measured(page, app_url):
     opened(page, app_url)
     swept, bits = (zoo.card("nietzsche-lstm")[name] for name in ("sweep", "metrics"))

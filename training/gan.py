@@ -73,7 +73,7 @@ RECIPES = {
         start="mnist-dcgan@epoch5",
     ),
     "faces-gan": Recipe("faces", 10, batch=32, rates=(5e-4, 5e-4), penalty=0.1, flips=True, decay=0.9993),
-    "frogs-dcgan": Recipe("frogs", 20, 32, (1e-3, 1e-3), penalty=0.1, flips=True, decay=0.998),
+    "frogs-dcgan": Recipe("frogs", 75, 32, (1e-3, 1e-3), penalty=0.1, flips=True, decay=0.998),
 }
 TEXTBOOK = Recipe("frogs", 40, 20, (4e-4, 4e-4), betas=(0.5, 0.999), noise=0.05, decay=0)  # with --full
 

@@ -352,6 +352,13 @@ document.addEventListener("input", (event) => {
   const value = Number(event.target.value);
   if (box && Number.isFinite(value) && event.target.value !== "") turned({ [box.id.slice(6)]: value });
 }, true);
+if (F.opened.get("tab") === "write") { // what the address bar says stands before the controls tell of it
+  for (const [name, key] of [["temperature", "temperature"], ["k", "k"], ["share", "p"]]) {
+    const v = Number(F.opened.get(key));
+    if (v > 0 && v <= (name === "k" ? 60 : 2)) knobs[name] = v;
+  }
+  if (["greedy", "top-k", "top-p"].includes(F.opened.get("method"))) knobs.method = F.opened.get("method");
+}
 F.hear("write-knobs", turned);
 F.hear("write-info", (told) => {
   if (!told) return;
@@ -433,6 +440,8 @@ async function begin_run(name, values, told) {
 F.hear("write-go", ({ values, written: text }) => {
   if (!info) return;
   if (text === null) text = F.written();
+  const [temperature, method, k, share] = values.slice(3, 7);
+  Object.assign(knobs, { temperature, method, k, share });
   begin_run("write", [...values.slice(0, 9), values[9], text], receive);
 });
 F.hear("write-aside", ({ values, what }) => {
