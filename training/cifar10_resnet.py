@@ -2,9 +2,9 @@
 
 The recipe is that of short CIFAR runs (facts from Jordan 2024, arXiv:2404.00498): a frozen whitening layer computed from the
 data, SGD with Nesterov momentum on a triangular schedule, label smoothing, alternating flips, 2-pixel shifts, cutout (DeVries & Taylor
-2017, arXiv:1708.04552), and an averaging of the weights (lookahead). The convolutions run in bfloat16. 1,000 training pictures are held
-out: the temperature that makes the probabilities honest is fitted on them, and the test set is looked at once, at the end. Checkpoints go
-to runs/, one per epoch.
+2017, arXiv:1708.04552), and an averaging of the weights (lookahead). The convolutions run in bfloat16 where that is faster. 1,000
+training pictures are held out: the temperature that makes the probabilities honest is fitted on them, and the test set is looked at once,
+at the end. Checkpoints go to runs/, one per epoch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.classifiers import CIFAR10_MEAN, CIFAR10_STD, cifar10_resnet
-from training import cards, data
+from training import cards, data, precision
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 HELD_OUT = 1000
@@ -130,7 +130,7 @@ def main() -> None:
         for x, y in batches(train_x, train_y, epoch, flips, generator):
             for group, lr in zip(optimiser.param_groups, base, strict=True):
                 group["lr"] = lr * rate(step, total)
-            with torch.autocast(device, torch.bfloat16):
+            with precision.autocast(torch.device(device).type):
                 loss = F.cross_entropy(train_net(x.to(device)).float(), y.to(device), label_smoothing=SMOOTHING)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

@@ -1,8 +1,8 @@
 """Trains `faces-attributes`:  python -m training.faces_attributes [--epochs 8]
 
 Which of 40 attributes a 64x64 face has: binary cross-entropy, AdamW on a one-cycle schedule, faces mirrored at random; the shipped weights
-are an exponential average. The convolutions run in bfloat16. Every 10th face is held out for the test, which is looked at once, at the end.
-Checkpoints go to runs/.
+are an exponential average. The convolutions run in bfloat16 where that is faster. Every 10th face is held out for the test,
+which is looked at once, at the end. Checkpoints go to runs/.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from core import zoo
 from core.classifiers import faces_attributes
-from training import cards, data
+from training import cards, data, precision
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 BATCH, LR, DECAY, HELD_OUT = 100, 3e-3, 0.995, 10
@@ -69,7 +69,7 @@ def main() -> None:
             x = train_x[chosen].to(device).float() / 255
             mirrored = torch.rand(len(x), generator=generator).to(device) < 0.5
             x = torch.where(mirrored[:, None, None, None], x.flip(3), x).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16):
+            with precision.autocast(device.type):
                 z = net(x)
             loss = F.binary_cross_entropy_with_logits(z.float(), train_y[chosen].to(device))
             optimiser.zero_grad(set_to_none=True)

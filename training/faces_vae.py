@@ -5,7 +5,7 @@
 f_l: what the stages of EfficientNet-Lite0 make of a face, as in Deep Feature Consistent VAE (Hou et al. 2017, arXiv:1610.00291): pixels
 alone give blurred faces, because a blur is the mean of all that may be. w_l weighs each stage by the inverse of its variance over the
 training faces. AdamW, a rate that rises over the first 2 % and falls along a cosine; the KL weight rises over the first 10 %; faces are
-mirrored at random; the shipped weights are an exponential average, in bfloat16 during training. Every 10th face is held out.
+mirrored at random; the shipped weights are an exponential average. Every 10th face is held out.
 Checkpoints, and sheets of reconstructions for the eye, go to runs/; the faces of the data set are shown to nobody else.
 """
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from core import images, vae, zoo
-from training import cards, data
+from training import cards, data, precision
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 BATCH, LR, DECAY, HELD_OUT = 64, 1e-3, 0.999, 10
@@ -108,7 +108,7 @@ def main() -> None:
             x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x).contiguous(memory_format=torch.channels_last)
             for group in optimiser.param_groups:
                 group["lr"] = LR * min(1, step / (0.02 * total)) * 0.5 * (1 + math.cos(math.pi * step / total))
-            with torch.autocast("cpu", torch.bfloat16):
+            with precision.autocast("cpu"):
                 mu, log_var = (part.float() for part in net.encode(x))
                 y = net.decode(vae.reparameterise(mu, log_var, torch.randn(mu.shape)))
                 far = distance(features, x, y).float().mean()

@@ -1,9 +1,9 @@
 """Trains the GANs:  python -m training.gan [NAME ...] [--epochs N]     (no name: all of them, one after the other)
 
 Alternating steps of Adam on `core.gan.discriminator_loss` and `core.gan.generator_loss`, one after the other on the same samples.
-The shipped generator is an exponential average of the trained one. The convolutions run in bfloat16, the losses in float32.
-Both losses are written to the card, and the nets at each of the recipe's points to a file of its own, NAME@epochN: the epoch is that of a
-training of 50, its card tells the true one.
+The shipped generator is an exponential average of the trained one. The convolutions run in bfloat16 where that is faster, the losses in
+float32. Both losses are written to the card, and the nets at each of the recipe's points to a file of its own, NAME@epochN: the epoch is
+that of a training of 50, its card tells the true one.
 `--full` trains the frogs with the textbook's widths (31 GFLOP a picture) as `frogs-dcgan-full`. Checkpoints and sheets go to runs/.
 """
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from core import gan, images, zoo
-from training import cards, data
+from training import cards, data, precision
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 SHEET = 100  # samples of the same z, drawn after every epoch
@@ -57,7 +57,7 @@ class Recipe:
 
 
 RECIPES = {
-    "mnist-dcgan": Recipe("mnist", 25, 64, (1e-3, 1e-3), penalty=0.1, decay=0.9993, points=(1, 5, 10, 25)),
+    "mnist-dcgan": Recipe("mnist", 28, 64, (1e-3, 1e-3), penalty=0.1, decay=0.9993, points=(1, 5, 10, 25)),
     # the generator far ahead of a discriminator that hardly learns: it finds one picture that passes, then the next
     "mnist-dcgan-collapsed": Recipe(
         pictures="mnist",
@@ -139,9 +139,6 @@ def train(name: str, recipe: Recipe, seed: int) -> None:
     every = max(1, total // ROWS)
     points = {round(point / recipe.of * total): point for point in recipe.points}
 
-    def half() -> torch.autocast:
-        return torch.autocast(device.type, torch.bfloat16)
-
     def draw() -> Tensor:
         return torch.randn(recipe.batch, G.latent_dim, generator=noise).to(device)
 
@@ -158,15 +155,15 @@ def train(name: str, recipe: Recipe, seed: int) -> None:
                 x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
             x = x.contiguous(memory_format=torch.channels_last)
 
-            with half():
+            with precision.autocast(device.type):
                 fake = G(draw())
-            with half():
+            with precision.autocast(device.type):
                 real_logits, fake_logits = D(x), D(fake.detach())
             knobs = {"smoothing": recipe.smoothing, "noise": recipe.noise, "generator": noise}
             d_loss = gan.discriminator_loss(real_logits.float(), fake_logits.float(), **knobs)
             d_whole = d_loss
             if recipe.penalty and step % recipe.lazy == 0:
-                with half():
+                with precision.autocast(device.type):
                     d_whole = d_loss + recipe.penalty / 2 * recipe.lazy * gan.r1(D, x).float()
             optimisers[1].zero_grad(set_to_none=True)
             d_whole.backward()
@@ -174,7 +171,7 @@ def train(name: str, recipe: Recipe, seed: int) -> None:
 
             D.requires_grad_(False)
             for again in range(recipe.generator_steps):
-                with half():
+                with precision.autocast(device.type):
                     logits = D(fake if again == 0 else G(draw()))
                 g_loss = gan.generator_loss(logits.float(), game=recipe.game)
                 optimisers[0].zero_grad(set_to_none=True)

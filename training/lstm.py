@@ -2,10 +2,10 @@
 
 Truncated back-propagation through time: B streams of the text side by side, T characters an update, the state carried over. AdamW at a
 constant rate after a short warm-up, then a linear fall to zero over the last part, so that a training can be lengthened until the fall
-begins, or cut by calling for fewer epochs; the products are in bfloat16, the weights in single precision. Dropout: whole embeddings, one
-mask per stream and update between the layers (Gal & Ghahramani 2016, arXiv:1512.05287), DropConnect on the recurrent weights (Merity et al.
-2018, arXiv:1708.02182). The last tenth of the corpus is held out. Three points of training are kept, at 1/60, 1/3 and all of it: what a
-training of 60 epochs has after epochs 1, 20 and 60.
+begins, or cut by calling for fewer epochs; the products are in bfloat16 where that is faster, the weights in single precision. Dropout:
+whole embeddings, one mask per stream and update between the layers (Gal & Ghahramani 2016, arXiv:1512.05287), DropConnect on the recurrent
+weights (Merity et al. 2018, arXiv:1708.02182). The last tenth of the corpus is held out. Three points of training are kept, at 1/60, 1/3
+and all of it: what a training of 60 epochs has after epochs 1, 20 and 60.
 Checkpoints go to runs/; the same command goes on from the last.
 """
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from core import copied
 from core.text import CORPORA, CharLSTM, char_lstm, choose, stepper
-from training import cards, data, ngram
+from training import cards, data, ngram, precision
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 POINTS = {"@epoch1": 1 / 60, "@epoch20": 1 / 3, "": 1.0}
@@ -189,7 +189,7 @@ def train(options: argparse.Namespace) -> None:
             streams, state = ids.roll(-offset)[: len(ids) // B * B].view(B, -1), None
             net.train()
         x, y = (streams[:, place * T + shift : (place + 1) * T + shift] for shift in (0, 1))
-        with torch.autocast("cpu", torch.bfloat16):
+        with precision.autocast("cpu"):
             logits, state = noisy_forward(net, x, state, options.drop)
         loss = F.cross_entropy(logits.float().flatten(0, 1), y.flatten())
         optimiser.zero_grad(set_to_none=True)

@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from core import vae, zoo
-from training import cards, data
+from training import cards, data, precision
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 BATCH, LR, DECAY, WEIGHT_DECAY = 250, 2e-3, 0.999, 1e-3
@@ -166,7 +166,7 @@ def train_encoder(name: str, recipe: Recipe, seed: int) -> None:
                 x = pictures[chosen].float() / 255
                 x = torch.cat([x, bent(x), net.decode(torch.randn(BATCH, recipe.latent_dim)).flatten(1)])
                 b = (torch.rand(x.shape) < x).float()
-            with torch.autocast("cpu", torch.bfloat16):
+            with precision.autocast("cpu"):
                 mu, log_var = (part.float() for part in net.encode(b))
                 logits = net.logits(vae.reparameterise(mu, log_var, torch.randn(mu.shape)))
             reconstruction, divergence = vae.bernoulli(b, logits.float()), recipe.kl_weight * vae.kl(mu, log_var)
