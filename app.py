@@ -23,9 +23,9 @@ import argparse  # noqa: E402
 
 import gradio as gr  # noqa: E402
 
-from demos import autoencoders, compute, fgsm, gan, manifold, one_pixel, sessions, ui, write  # noqa: E402
+from demos import autoencoders, compute, fgsm, gan, manifold, one_pixel, sessions, smile, ui, write  # noqa: E402
 
-TABS = (fgsm, one_pixel, manifold, autoencoders, gan, write)
+TABS = (fgsm, one_pixel, manifold, autoencoders, gan, smile, write)
 
 
 def opened(request: gr.Request) -> list:

@@ -96,6 +96,7 @@ CLOTHES: dict[str, Sample] = {  # no classifier sees these, so the galleries of 
     f"clothes-{i}": Sample(f"clothes-{i}", FASHION[k], "clothes", "foolbox", f"data/fashionMNIST_{i:02}_{k}.png", FASHION[k])
     for i, k in enumerate(FASHION_SAMPLES)
 }
+PORTRAITS = {"astronaut": Sample("astronaut", "Eileen Collins, astronaut (NASA)", "portrait", "skimage", "data/astronaut.png")}
 
 
 def group_of(model: str) -> str:
@@ -107,7 +108,7 @@ def group_of(model: str) -> str:
 
 def sample(name: str) -> Sample:
     """The packaged picture `name`; UserError for another name."""
-    every = SAMPLES | CLOTHES
+    every = SAMPLES | CLOTHES | PORTRAITS
     return every[choice("packaged picture", name, every)]
 
 

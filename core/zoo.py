@@ -91,7 +91,7 @@ def _gan(name: str, title: str, build: Callable[[], gan.Gan], available: Callabl
     return {name: Spec(build=build, title=title, file=f"{name}.safetensors", remake=remake, available=available)}
 
 
-def _digits(width: int = 64, against: int = 32) -> gan.Gan:
+def _digits(width: int = 64, against: int = 64) -> gan.Gan:
     return gan.Gan(gan.mnist_dcgan(width=width), gan.mnist_discriminator(against))
 
 
@@ -178,6 +178,12 @@ MODELS: dict[str, Spec] = {
         for corpus in text.CORPORA
         for epoch, ending in text.POINTS.items()
     },
+    "faces-vae": Spec(
+        build=vae.FacesVAE,
+        title="Faces: VAE, 128-D, with a feature loss",
+        file="faces-vae.safetensors",
+        remake="python -m training.faces_vae",
+    ),
     **AUTOENCODERS,
     **GANS,
 }
@@ -253,14 +259,20 @@ def _weights(name: str, spec: Spec) -> Path:
             raise UserError(f"weights/{spec.file} is missing and could not be fetched; make it: {spec.remake}") from error
     else:
         card = path.with_suffix(".json")
+    return checked(path, spec.remake, card)
+
+
+def checked(path: Path, remake: str, card: Path | None = None) -> Path:
+    """`path`, if its sha256 is the one that its card tells; UserError that names the remedy otherwise."""
+    card = card or path.with_suffix(".json")
     if not path.exists() or not card.exists():
-        raise UserError(f"weights/{path.name if not path.exists() else card.name} is missing; make it: {spec.remake}")
+        raise UserError(f"weights/{path.name if not path.exists() else card.name} is missing; make it: {remake}")
     try:
         told = json.loads(card.read_text())["sha256"]
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"weights/{card.name} is damaged; make it again: {spec.remake}") from None
+        raise UserError(f"weights/{card.name} is damaged; make it again: {remake}") from None
     if hashlib.sha256(path.read_bytes()).hexdigest() != told:
-        raise UserError(f"weights/{spec.file} is not the file its card describes; make both again: {spec.remake}")
+        raise UserError(f"weights/{path.name} is not the file its card describes; make both again: {remake}")
     return path
 
 

@@ -84,8 +84,7 @@ def main() -> None:
         state |= {"schedule": schedule.state_dict(), "epoch": epoch + 1, "curve": curve, "generator": generator.get_state()}
         torch.save(state, checkpoint)
 
-    final = faces_attributes()
-    final.load_state_dict({k: v.cpu().half().float() if v.is_floating_point() else v for k, v in mean.module.state_dict().items()})
+    final = cards.rounded(mean.module, faces_attributes)
     z = logits(final, test_x)
     right = (z > 0) == (test_y > 0.5)
     by_name = dict(zip(zoo.ATTRIBUTES, [round(v, 3) for v in balanced(right, test_y).tolist()], strict=True))

@@ -132,9 +132,7 @@ def main() -> None:
         look(mean.module.eval(), test, RUNS / f"faces-vae-{epoch + 1:03}.png")
         state = {"net": net.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict()}
         torch.save(state | {"step": step, "epoch": epoch + 1, "curve": curve}, checkpoint)
-    final = vae.FacesVAE()
-    final.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in mean.module.state_dict().items()})
-    final.eval().requires_grad_(False)
+    final = cards.rounded(mean.module, vae.FacesVAE)
     metrics = measure(final, features, test) | {"test_pictures": len(test)}
     print(json.dumps(metrics), flush=True)
     cards.write(

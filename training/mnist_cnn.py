@@ -78,9 +78,8 @@ def main() -> None:
         state |= {"schedule": schedule.state_dict(), "epoch": epoch + 1, "curve": curve, "generator": generator.get_state()}
         torch.save(state, checkpoint)
 
-    final = mnist_cnn()
-    final.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in mean.module.state_dict().items()})
-    test_accuracy, test_nll = accuracy(final.eval(), *data.mnist(train=False))
+    final = cards.rounded(mean.module, mnist_cnn)
+    test_accuracy, test_nll = accuracy(final, *data.mnist(train=False))
     metrics = {"test_accuracy": round(test_accuracy, 4), "test_nll": round(test_nll, 4), "test_pictures": 10000}
     print(json.dumps(metrics), flush=True)
     cards.write(
