@@ -148,7 +148,7 @@ def mnist_dcgan(latent_dim: int = 100, width: int = 64) -> Generator:
     )
 
 
-def mnist_discriminator(width: int = 64) -> Discriminator:
+def mnist_discriminator(width: int = 32) -> Discriminator:
     """Its opponent: (B, 1, 28, 28) -> (B,) logits, 28 halved to 14, 7 and 4; no normalisation, since `r1` speaks of single pictures."""
     return Discriminator(
         nn.Conv2d(1, width, 4, 2, 1),

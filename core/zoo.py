@@ -91,7 +91,7 @@ def _gan(name: str, title: str, build: Callable[[], gan.Gan], available: Callabl
     return {name: Spec(build=build, title=title, file=f"{name}.safetensors", remake=remake, available=available)}
 
 
-def _digits(width: int = 64, against: int = 64) -> gan.Gan:
+def _digits(width: int = 64, against: int = 32) -> gan.Gan:
     return gan.Gan(gan.mnist_dcgan(width=width), gan.mnist_discriminator(against))
 
 

@@ -13,7 +13,7 @@ from gradio_client import handle_file
 from PIL import Image
 from sklearn import metrics
 
-from core import concepts, images, invented, samples, zoo
+from core import concepts, invented, samples, zoo
 from tests.page import drag, refused
 
 FACE = {"image": None, "eyes": None, "which": 0, "code": None}
@@ -206,7 +206,7 @@ def test_a_slider_changes_the_face_without_a_request(page, app_url):
     seen = set()
     for i in range(0, 33, 4):
         drag(page, '.smile [data-concept="smile"] input', -2 + i / 8)
-        page.wait_for_function(f"document.querySelector('.smile').dataset.strength === '{str((-2 + i / 8)).removesuffix('.0')}'")
+        page.wait_for_function(f"document.querySelector('.smile').dataset.strength === '{str(-2 + i / 8).removesuffix('.0')}'")
         seen.add(canvas(page, ".smile .edit"))
     assert len(seen) == 9 and requests == []
     assert "+ 2.00 smile" in page.text_content(".smile .sum")
@@ -243,7 +243,7 @@ def test_a_click_takes_another_face_and_an_astronaut_can_be_had(page, app_url):
 def test_a_photo_without_a_face_is_said_and_two_clicks_help(page, app_url, photos):
     opened(page, app_url)
     kept = canvas(page, ".smile .edit")
-    page.click("button[role=tab]:has-text('Your own')")
+    page.click("button[role=tab]:visible:has-text('Your own')")
     page.set_input_files("#smile-image input[type=file]", photos["cat"])
     page.wait_for_selector("text=No face was found in this picture")
     assert canvas(page, ".smile .edit") == kept

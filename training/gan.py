@@ -57,7 +57,7 @@ class Recipe:
 
 
 RECIPES = {
-    "mnist-dcgan": Recipe("mnist", 28, 64, (1e-3, 1e-3), penalty=0.1, decay=0.9993, points=(1, 5, 10, 25)),
+    "mnist-dcgan": Recipe("mnist", 25, 64, (1e-3, 1e-3), penalty=0.1, decay=0.9993, points=(1, 5, 10, 25)),
     # the generator far ahead of a discriminator that hardly learns: it finds one picture that passes, then the next
     "mnist-dcgan-collapsed": Recipe(
         pictures="mnist",

@@ -398,9 +398,11 @@ const heard = {
   async own({ x, report }) { mine = { ...report, pictures: await cut(x, 9) }; root.dataset.area = report.area; later("own"); },
   async facts({ report }) { facts = report; for (const what of ["bars", "histogram"]) later(what); },
 };
-F.hear("smile", async (message) => { if (message.report) { await heard[message.report.kind](message); if (message.report.kind !== "strip" || !waiting) answered(message.report.kind); } });
-const ENDED = { smile_faces: "faces", smile_edit: "edit", concept_strip: "strip", own_vector: "own", concept_facts: "facts" };
-F.hear("idle", (what) => { if (ENDED[what]) setTimeout(() => { if (what === "concept_strip") waiting = ""; answered(ENDED[what]); }, 500); }); // an answer comes before that
+F.hear("smile", async ({ x, report, failed }) => {
+  if (failed === "strip") waiting = wished = "";
+  if (report) await heard[report.kind]({ x, report });
+  if (report?.kind !== "strip" || !waiting) answered(report?.kind ?? failed);
+});
 F.hear("smile-kind", (name) => { if (name === kind) return; kind = name; if (current) { askEdit(); askStrip(hand); } later("histogram"); });
 F.hear("smile-set", (wish) => {
   for (const name of Object.keys(strengths)) { strengths[name] = wish.strengths[name] ?? 0; F.set("smile", name, strengths[name] || ""); }
