@@ -224,7 +224,7 @@ function pen(canvas, height, width = canvas.clientWidth || 400) { // a canvas in
   drawn.setTransform(scale, 0, 0, scale, 0, 0);
   drawn.font = "13px system-ui, sans-serif";
   const mixed = style.color;
-  return { drawn, width, height, ink: mixed, lerp: style.getPropertyValue("--lerp"), slerp: style.getPropertyValue("--slerp") };
+  return { drawn, width, height, ink: mixed, paper: style.getPropertyValue("--body-background-fill"), lerp: style.getPropertyValue("--lerp"), slerp: style.getPropertyValue("--slerp") };
 }
 function line(drawn, points, color, thick, dash = []) {
   drawn.beginPath();
@@ -258,7 +258,7 @@ function paintGround(d, top, counts, most, { X, Y, low, high, right, edge }, { d
   line(drawn, [[X(0), high], [X(0), Y(0)], [X(1), Y(0)]], ink, 1);
   drawn.textAlign = "right";
   for (const r of [0, Math.sqrt(d)]) { drawn.fillText(r ? `√${d}` : "0", X(0) - 6, Y(r) + 4); if (r) line(drawn, [[X(0), Y(r)], [edge + right - 6, Y(r)]], ink, 1, [3, 4]); }
-  drawn.fillText("10,000 samples", width - 1, height - 8);
+  drawn.fillText(right < 90 ? "samples" : "10,000 samples", width - 1, height - 8);
   drawn.textAlign = "center";
   drawn.fillText("A", X(0), height - 8);
   drawn.fillText("t", X(0.5), height - 8);
@@ -382,7 +382,7 @@ function paintTraining() {
   paintLosses();
 }
 function paintClasses(shares) {
-  const { drawn, width, height, ink, lerp, slerp } = pen($(".classes"), 150), low = 20, step = width / 10;
+  const { drawn, width, height, ink, paper, lerp, slerp } = pen($(".classes"), 150), low = 20, step = width / 10;
   const most = Math.max(0.3, ...(shares ?? [])), Y = (p) => height - low - (p / most) * (height - low - 18);
   drawn.textAlign = "center";
   for (let c = 0; c < 10; c++) {
@@ -391,9 +391,12 @@ function paintClasses(shares) {
     drawn.fillRect(c * step + 3, Y(p), step - 6, height - low - Y(p));
     drawn.fillStyle = ink;
     drawn.fillText(c, (c + 0.5) * step, height - 5);
-    if (step > 25) { drawn.font = "11px system-ui, sans-serif"; drawn.fillText(shares ? `${(100 * p).toFixed(0)}` : "", (c + 0.5) * step, Y(p) - 3); drawn.font = "13px system-ui, sans-serif"; }
   }
   line(drawn, [[0, Y(0.1)], [width, Y(0.1)]], ink, 1, [4, 4]);
+  if (shares && step > 25) {
+    Object.assign(drawn, { font: "11px system-ui, sans-serif", lineWidth: 4, strokeStyle: paper });
+    for (const paint of ["strokeText", "fillText"]) shares.forEach((p, c) => drawn[paint]((100 * p).toFixed(0), (c + 0.5) * step, Y(p) - 3));
+  }
   const lost = shares?.filter((p) => p < 0.01).length ?? 0;
   write($(".class-note"), shares ? `Per cent; the dashed line is 10 %, as in MNIST. ${lost ? `${lost} of 10 digits are drawn less than once in a hundred.` : "No digit is missing."}` : "Not measured yet: python -m training.evaluate");
 }
@@ -405,8 +408,8 @@ function paintLosses() {
   drawn.textAlign = "right";
   for (let v = 0; v <= most; v += most > 8 ? 5 : most > 4 ? 2 : 1) { drawn.globalAlpha = 0.25; line(drawn, [[left, Y(v)], [width - right, Y(v)]], ink, 1); drawn.globalAlpha = 1; drawn.fillText(v, left - 6, Y(v) + 4); }
   drawn.textAlign = "center";
-  for (const e of epochs.filter((e, i) => !i || X(e) - X(epochs[i - 1]) > 26)) drawn.fillText(e, X(e), height - 15);
-  drawn.fillText("epoch", (left + width - right) / 2, height - 1);
+  for (const e of epochs.filter((e, i) => !i || X(e) - X(epochs[i - 1]) > 26)) drawn.fillText(e, X(e), height - 17);
+  drawn.fillText("epoch", (left + width - right) / 2, height - 3);
   line(drawn, curve.map((row) => [X(row.epoch), Y(row.discriminator)]), lerp, 2.5);
   line(drawn, curve.map((row) => [X(row.epoch), Y(row.generator)]), slerp, 2.5);
   line(drawn, [[X(epochOf()), high], [X(epochOf()), Y(0)]], ink, 2);

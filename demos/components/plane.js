@@ -155,10 +155,10 @@ function paintDigit() {
     let off = 0;
     for (let i = 0; i < words.length; i++) { off += Math.abs((words[i] & 255) - exact.tiles[i]); }
     paintTile(digit, exact.tiles, 0);
-    write(".source", `decoded exactly by the server; the atlas was off by ${(off / words.length).toFixed(1)} of 255 a pixel on average`);
+    write(".source", `decoded exactly by the server; the blend was off by ${(off / words.length).toFixed(1)} of 255 a pixel on average`);
   } else {
     digit.getContext("2d").putImageData(frame, 0, 0);
-    write(".source", "from the atlas, in this frame");
+    write(".source", "blended from decoded digits nearby, in this frame");
   }
   root.dataset.exact = String(Boolean(same));
   write(".where", `z = (${fixed(z[0])}, ${fixed(z[1])})`);
@@ -310,7 +310,7 @@ $(".walk").onclick = () => {
 $(".gif").onclick = async () => { if (line?.gif) F.save(await (await fetch(line.gif.url)).blob(), `walk-${now.model.replace("@", "-")}.gif`); };
 
 // --- models and their training ---
-const EPOCHS = [5, 25, 100, 300];
+const EPOCHS = [5, 25, 100, 300], PARTS = ["a 60th", "a 12th", "a third", "all"]; // of the training
 $(".models").replaceChildren(...props.models.map(([name, title]) => {
   const made = button(title, "radio", { value: name });
   made.onclick = () => { const early = props.models.find(([own]) => own === name)[2]; ask(early ? nameOf(name, Number($(".scrub input").value)) : name); };
@@ -324,7 +324,7 @@ function mark() {
   $(".scrub input").disabled = !early;
   $(".scrub").dataset.off = String(!early);
   if (early) $(".scrub input").value = epoch ? EPOCHS.indexOf(Number(epoch)) : 3;
-  write(".scrub output", !early ? "only its end is kept" : epoch ? `as epoch ${epoch} of 300` : "its end, as epoch 300 of 300");
+  write(".scrub output", early ? `after ${PARTS[$(".scrub input").value]} of it` : "only its end is kept");
 }
 function ask(name) { // a plane that is here already is shown at once
   wanted = F.plane.model = name;
@@ -360,7 +360,7 @@ const heard = {
     if (wanted && report.model !== wanted) return;
     drawn = report;
     $(".drawn").hidden = false;
-    const titles = ["your digit", report.binarised ? "binarised" : "as grey", "reconstruction", ...Array(report.pictures - 3).fill("a sample")];
+    const titles = ["your digit", report.binarised ? "binarised" : "as grey", "rebuilt", ...Array(report.pictures - 3).fill("a sample")];
     $(".strip").replaceChildren(...titles.map((title, i) => {
       const figure = document.createElement("figure"), canvas = Object.assign(document.createElement("canvas"), { width: TILE, height: TILE });
       paintTile(canvas, pictures, i);
