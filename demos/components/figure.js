@@ -172,9 +172,7 @@ function curve(k) {
     const dots = [report.class, ...(rival ? [rival] : [])].map((name) => ({ y: report.curves[name][k] }));
     return F.mark($(".curve svg"), drawn.xs, { at: drawn.xs[k], dots });
   }
-  const style = getComputedStyle(root), get = (name) => style.getPropertyValue(name);
-  const colors = { ink: get("--ink"), soft: get("--soft"), line: get("--line"), paper: get("--background-fill-primary") };
-  $(".curve").innerHTML = plot(k, Math.max(wide, 240), 210, colors, 13).svg;
+  $(".curve").innerHTML = plot(k, Math.max(wide, 240), 210, F.INK, 13).svg;
   const xs = report.kind === "price" ? report.budgets.map((_, i) => i) : report.budgets;
   drawn = { report, rival, wide, xs };
   const names = rival ? [report.class, rival] : [report.class];
@@ -192,7 +190,6 @@ slider.addEventListener("input", () => {
   later();
 });
 new ResizeObserver(([entry]) => { wide = entry.contentRect.width; later(); }).observe($(".curve"));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawn = null; later(); });
 F.hear("eps", (eps) => { wanted = eps; F.set("fgsm", "eps", eps); if (shown) { slider.value = nearest(shown.report.budgets, eps); later(); } });
 F.hear("busy", (what) => { if (what === "fgsm_sweep" && shown) { root.dataset.state = "busy"; $(".message").textContent = "computing …"; } });
 F.hear("idle", (what) => {

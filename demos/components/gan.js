@@ -12,7 +12,7 @@ const pins = Object.fromEntries(LETTERS.map((letter, i) => { const old = asked(l
 const sets = Object.fromEntries(SETS.map((name, i) => { const old = (asked(name) ?? "").split(",").filter((p) => NAME.test(p)); return [name, old.length ? old.slice(0, 10) : [`0:${i}`]]; }));
 const tiles = new Map(); // what a point looks like under this model and truncation: point -> {canvas, score, norm}
 let model = "", truncation = 0, size = [1, 28, 28], target = "A", view = "between", sample = null, way = null, grid = null, sum = null, run = null, bubble = null, found = null;
-let last = "", pending = false, playing = 0, drag = null;
+let last = "", pending = false, playing = 0, drag = null, held = null;
 F.gan = { way: asked("way") === "slerp" ? "slerp" : asked("way") === "lerp" ? "lerp" : "slerp", n: 7, run: props.runs[0][0] };
 
 // --- pictures from the server ---
@@ -74,22 +74,32 @@ function changed() { // pins or sets are others: show what is known, ask for the
 }
 function draggable(node, what) { // what() gives {point} or {letter} and a canvas
   node.addEventListener("pointerdown", (event) => {
-    if (event.button || (event.pointerType === "touch" && node.classList.contains("tile"))) return;
-    const given = what();
-    if (given) drag = { ...given, x: event.clientX, y: event.clientY, id: event.pointerId, node, ghost: null, over: null };
+    const given = event.button ? null : what();
+    if (!given) return;
+    const begun = { ...given, x: event.clientX, y: event.clientY, id: event.pointerId, node, ghost: null, over: null };
+    if (event.pointerType !== "touch" || !node.classList.contains("tile")) return void (drag = begun);
+    release();
+    held = { ...begun, timer: setTimeout(() => { held = null; drag = begun; lift(begun.x, begun.y); }, 350) }; // a finger that moves at once scrolls
   });
 }
+function release() { clearTimeout(held?.timer); held = null; }
+function lift(x, y) {
+  drag.ghost ??= root.appendChild(Object.assign(copyOf(drag.point), { className: "ghost" }));
+  Object.assign(drag.ghost.style, { left: x + "px", top: y + "px" });
+}
+for (const box of [$(".samples"), $(".found")]) box.addEventListener("touchmove", (event) => { if (drag) event.preventDefault(); }, { passive: false });
 const dropAt = (x, y) => document.elementFromPoint(x, y)?.closest?.(".gan .tile[data-point], .gan .pin, .gan .stage [data-corner]");
 document.addEventListener("pointermove", (event) => {
+  if (held && event.pointerId === held.id && Math.hypot(event.clientX - held.x, event.clientY - held.y) > 8) release();
   if (!drag || event.pointerId !== drag.id) return;
   if (!drag.ghost && Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < 6) return;
-  if (!drag.ghost) { drag.ghost = copyOf(drag.point); drag.ghost.className = "ghost"; root.append(drag.ghost); }
-  Object.assign(drag.ghost.style, { left: event.clientX + "px", top: event.clientY + "px" });
+  lift(event.clientX, event.clientY);
   const over = dropAt(event.clientX, event.clientY);
   if (over !== drag.over) { drag.over?.classList.remove("over"); over?.classList.add("over"); drag.over = over; }
   event.preventDefault();
 });
 for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, (event) => {
+  if (held?.id === event.pointerId) release();
   if (!drag || event.pointerId !== drag.id) return;
   const { ghost, over, letter, point, node } = drag;
   drag = null;
@@ -216,15 +226,10 @@ function paintStrips() {
     for (let i = 0; i < shown; i++) pen.drawImage(way.pictures[row * way.frames + Math.round((i * (way.frames - 1)) / (shown - 1))], i * side, 0);
   });
 }
-function pen(canvas, height, width = canvas.clientWidth || 400) { // a canvas in the screen's own pixels
-  const scale = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * scale);
-  canvas.height = Math.round(height * scale);
-  const drawn = canvas.getContext("2d"), style = getComputedStyle(root);
-  drawn.setTransform(scale, 0, 0, scale, 0, 0);
+function pen(canvas, height, width = canvas.clientWidth || 400) {
+  const drawn = F.pen(canvas, width, height), style = getComputedStyle(root);
   drawn.font = "13px system-ui, sans-serif";
-  const mixed = style.color;
-  return { drawn, width, height, ink: mixed, paper: style.getPropertyValue("--body-background-fill"), lerp: style.getPropertyValue("--lerp"), slerp: style.getPropertyValue("--slerp") };
+  return { drawn, width, height, ink: style.color, paper: style.getPropertyValue("--body-background-fill"), lerp: style.getPropertyValue("--lerp"), slerp: style.getPropertyValue("--slerp") };
 }
 function line(drawn, points, color, thick, dash = []) {
   drawn.beginPath();
@@ -557,7 +562,7 @@ F.hear("gan-set", ({ view: name, pins: given, t, run: wanted, sets: boxes, way: 
   changed();
 });
 F.hear("idle", (what) => { if (String(what).startsWith("gan_") && root.dataset.state === "busy") { root.dataset.state = "ready"; last = ""; } });
-new MutationObserver(() => { ground = null; later("bubble"); later("training"); }).observe(document.body, { attributes: true, attributeFilter: ["class"] }); // light or dark
+F.hear("theme", () => { ground = null; later("bubble"); later("training"); });
 new ResizeObserver(() => later("training")).observe($(".views"));
 const start = (key, low, high, node) => { const old = Number(asked(key)); if (asked(key) !== null && Number.isInteger(old) && old >= low && old <= high) node.value = old; };
 start("t", 0, 32, T);

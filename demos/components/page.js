@@ -17,6 +17,10 @@ window.FoolForge ||= (() => {  // the page may run this script twice
   // browsers refuse more than some hundred changes of the address in half a minute: a drag writes its last value
   const later = () => { timer = timer ?? setTimeout(write, 250); };
 
+  // light or dark has changed: whoever drew on a canvas draws anew
+  const themed = () => new MutationObserver(() => FoolForge.tell("theme")).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  if (document.body) themed(); else document.addEventListener("DOMContentLoaded", themed);
+
   return {
     opened,
     set(owner, key, value) {
