@@ -124,11 +124,8 @@ function tile(point) {
   button.title = `sample ${point}\nD(x) = ${score(known?.score)}${known?.norm === undefined ? "" : `\n‖z‖ = ${known.norm.toFixed(2)}`}`;
   button.onclick = () => { if (!button.dataset.dragged) put(point); };
   button.addEventListener("keydown", (event) => {
-    const letter = event.key.toUpperCase(), columns = getComputedStyle(button.parentElement).gridTemplateColumns.split(" ").length;
-    if (LETTERS.includes(letter) && !event.ctrlKey && !event.metaKey) return pin(letter, point);
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key], row = [...button.parentElement.children];
-    const next = step && row[row.indexOf(button) + step];
-    if (next) { event.preventDefault(); next.focus(); }
+    const letter = event.key.toUpperCase();
+    if (LETTERS.includes(letter) && !event.ctrlKey && !event.metaKey) pin(letter, point);
   });
   draggable(button, () => ({ point }));
   return button;
@@ -143,6 +140,7 @@ function paintSamples() {
   const box = $(".samples");
   box.dataset.large = String(size[1] > 32);
   box.replaceChildren(...sample.points.map(tile));
+  F.oneStop(box);
   markTiles();
   const mean = sample.scores.reduce((sum, p) => sum + p, 0) / sample.scores.length, norms = sample.norms;
   write($(".told"), `Under each sample: D(x), the discriminator's probability that it is a real picture, ${mean.toFixed(2)} on average. ‖z‖ from ${Math.min(...norms).toFixed(1)} to ${Math.max(...norms).toFixed(1)}.`);
@@ -176,6 +174,7 @@ function paintFound() {
     made.querySelector("span").textContent = F.percent(found.probabilities[i]);
     return made;
   }));
+  F.oneStop(box);
   markTiles();
 }
 

@@ -36,6 +36,19 @@ window.FoolForge ||= (() => {  // the page may run this script twice
     link() { if (timer) { clearTimeout(timer); write(); } return location.href; },
     tell(name, detail) { document.dispatchEvent(new CustomEvent("fool-forge:" + name, { detail })); },
     hear(name, listener) { document.addEventListener("fool-forge:" + name, (event) => listener(event.detail)); },
+    // a grid of buttons is one stop of the Tab key; inside it the arrow keys move
+    oneStop(box, first = box.querySelector(":scope > button")) {
+      const stop = (at) => { for (const button of box.querySelectorAll(":scope > button")) button.tabIndex = button === at ? 0 : -1; };
+      stop(first);
+      if (box.dataset.arrows) return;
+      box.dataset.arrows = "true";
+      box.addEventListener("focusin", ({ target }) => { if (target.parentElement === box) stop(target); });
+      box.addEventListener("keydown", (event) => {
+        const columns = getComputedStyle(box).gridTemplateColumns.split(" ").length, row = [...box.querySelectorAll(":scope > button")];
+        const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key], next = step && row[row.indexOf(event.target) + step];
+        if (next) { event.preventDefault(); next.focus(); }
+      });
+    },
     async copy(text) {
       try { await navigator.clipboard.writeText(text); return true; } catch { /* no permission, or no https: the old way */ }
       const area = Object.assign(document.createElement("textarea"), { value: text });
