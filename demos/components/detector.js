@@ -60,9 +60,7 @@ function move(v) { threshold = Math.min(Math.max(v, span[0]), span[1]); later();
 async function receive() {
   const value = props.value;
   if (!value?.report) return;
-  const mine = ++turn, image = new Image();
-  image.src = value.x.url;
-  await image.decode();
+  const mine = ++turn, image = await F.picture(value.x);
   if (mine !== turn) return;
   const same = report && report.model === value.report.model && report.score === value.report.score;
   [sheet, report] = [image, value.report];

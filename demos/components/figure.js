@@ -12,15 +12,6 @@ function budgetText(report, budget) {
   if (report.kind === "price") return `c = ${budget}`;
   return `${budget}/255 = ${(budget / 255).toFixed(3)}`;
 }
-async function pixelsOf(file) {
-  const image = new Image();
-  image.src = file.url;
-  await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-  const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
-  context.drawImage(image, 0, 0);
-  return context.getImageData(0, 0, canvas.width, canvas.height);
-}
 async function receive() {
   const value = props.value;
   if (!value || !value.report) return;
@@ -31,7 +22,7 @@ async function receive() {
     return;
   }
   const turn = ++loading;
-  const [x, sheet] = await Promise.all([pixelsOf(value.x), pixelsOf(value.sheet)]);
+  const [x, sheet] = (await Promise.all([value.x, value.sheet].map(F.picture))).map(F.pixels);
   if (turn !== loading) return;
   start(value.report, x, sheet);
 }

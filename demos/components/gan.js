@@ -16,12 +16,6 @@ let last = "", pending = false, playing = 0, drag = null, held = null;
 F.gan = { way: asked("way") === "slerp" ? "slerp" : asked("way") === "lerp" ? "lerp" : "slerp", n: 7, run: props.runs[0][0] };
 
 // --- pictures from the server ---
-async function sheetOf(file) {
-  const image = new Image();
-  image.src = file.url;
-  await image.decode();
-  return image;
-}
 function cut(image, index, columns, [, height, width]) {
   const canvas = make("canvas", { width, height });
   canvas.getContext("2d").drawImage(image, (index % columns) * width, Math.floor(index / columns) * height, width, height, 0, 0, width, height);
@@ -483,7 +477,7 @@ $(".save-sum-z").onclick = () => sum && fetched(sum.files[0], named("result-z", 
 // --- what the server says ---
 const heard = {
   async sample({ x, files, report }) {
-    const image = await sheetOf(x), other = model !== report.model;
+    const image = await F.picture(x), other = model !== report.model;
     current(report);
     sample = { ...report, x, files };
     remember(image, 10, report);
@@ -495,7 +489,7 @@ const heard = {
     changed();
   },
   async points({ x, report }) {
-    const image = await sheetOf(x);
+    const image = await F.picture(x);
     if (report.model !== model || report.truncation !== truncation) return;
     remember(image, report.points.length, report);
     paintPins();
@@ -503,14 +497,14 @@ const heard = {
     askPoints();
   },
   async found({ x, report }) {
-    const image = await sheetOf(x);
+    const image = await F.picture(x);
     if (report.model !== model || report.truncation !== truncation) return;
     remember(image, report.points.length, report);
     found = report;
     paintFound();
   },
   async between({ x, files, report }) {
-    const image = await sheetOf(x);
+    const image = await F.picture(x);
     if (report.model !== model || report.start !== pins.A || report.end !== pins.B) return;
     const fresh = way?.dimensions !== report.dimensions;
     way = { ...report, files, pictures: report.scores.map((_, i) => cut(image, i, report.frames, report.size)) };
@@ -519,21 +513,21 @@ const heard = {
     later("between"); later("strips"); later("bubble");
   },
   async corners({ x, files, report }) {
-    const image = await sheetOf(x);
+    const image = await F.picture(x);
     if (report.model !== model || report.corners.join() !== LETTERS.map((letter) => pins[letter]).join() || report.n !== F.gan.n || report.way !== F.gan.way) return;
     grid = { ...report, x, files, image };
     root.dataset.corners = `${report.model} ${report.corners} ${report.n} ${report.way} ${report.truncation}`;
     later("corners");
   },
   async sums({ x, files, report }) {
-    const image = await sheetOf(x);
+    const image = await F.picture(x);
     if (report.model !== model || SETS.some((name) => report[name].join() !== sets[name].join())) return;
     sum = { ...report, files, pictures: report.scores.map((_, i) => cut(image, i, report.scores.length, report.size)) };
     root.dataset.sums = SETS.map((name) => report[name]).join("|");
     later("sums");
   },
   async training({ x, report }) {
-    const image = await sheetOf(x), same = run?.run === report.run;
+    const image = await F.picture(x), same = run?.run === report.run;
     if (report.run !== F.gan.run) return;
     run = { ...report, image };
     if (!same) { const old = report.epochs.indexOf(Number(asked("epoch"))); $(".epoch").value = old >= 0 ? old : report.epochs.length - 1; }
@@ -541,9 +535,7 @@ const heard = {
     later("training");
   },
   async bubble({ x, report }) {
-    const image = await sheetOf(x), canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), drawn = canvas.getContext("2d", { willReadFrequently: true });
-    drawn.drawImage(image, 0, 0);
-    const { data, width, height } = drawn.getImageData(0, 0, canvas.width, canvas.height);
+    const { data, width, height } = F.pixels(await F.picture(x));
     bubble = Array.from({ length: height }, (_, r) => Array.from({ length: report.bins }, (_, i) => data[4 * (r * width + i)] * 256 + data[4 * (r * width + report.bins + i)]));
     later("bubble");
   },

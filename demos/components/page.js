@@ -58,6 +58,18 @@ window.FoolForge ||= (() => {  // the page may run this script twice
       area.remove();
       return done;
     },
+    // a picture that the server gave, ready to be drawn, and its pixels
+    async picture(file) {
+      const image = Object.assign(new Image(), { src: file.url });
+      await image.decode();
+      return image;
+    },
+    pixels(image) {
+      const { naturalWidth: width, naturalHeight: height } = image, options = { willReadFrequently: true, colorSpace: "srgb" };
+      const pen = new OffscreenCanvas(width, height).getContext("2d", options);
+      pen.drawImage(image, 0, 0);
+      return pen.getImageData(0, 0, width, height);
+    },
     save(blob, name) {
       const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
       link.click();

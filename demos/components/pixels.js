@@ -9,13 +9,7 @@ let x = null, source = "", look = null, run = null, tries = [], won = 0, weak = 
 
 async function clean(file) {
   if (file.url === source && x) return;
-  const image = new Image();
-  image.src = file.url;
-  await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-  const pen = canvas.getContext("2d");
-  pen.drawImage(image, 0, 0);
-  x = pen.getImageData(0, 0, canvas.width, canvas.height);
+  x = F.pixels(await F.picture(file));
   source = file.url;
 }
 const rgb = (colour) => (colour.length === 1 ? [colour[0], colour[0], colour[0]] : colour);

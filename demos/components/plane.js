@@ -3,7 +3,6 @@
 // What is asked stands in FoolForge.plane = {model, z, n, reach, quantiles, start, end} when "ask", "exact", "grid" or "line" is triggered.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".plane"), F = window.FoolForge, TILE = 28, FRAMES = 24, DOTS = 840;
-const COLORS = ["#ff595e", "#ffa13d", "#ffd93d", "#9be564", "#2fbf71", "#3fd0d4", "#4da3ff", "#8f8cff", "#d678ff", "#ff8ac4"];
 const GREY = Uint32Array.from({ length: 256 }, (_, v) => 0xff000000 | (v * 0x010101));
 const [map, codes, over, codes2, over2, digit] = ["map", "codes", "over", "codes2", "over2", "digit"].map((name) => $("canvas." + name));
 const asked = (key) => (F.opened.get("tab") === "manifold" ? F.opened.get(key) : null);
@@ -33,12 +32,7 @@ const sigma = ([x, y], plane = now) => [(x - plane.centre[0]) / plane.scale[0], 
 
 // --- the atlas: bilinear between its four nearest tiles ---
 async function pixelsOf(file) {
-  const image = new Image();
-  image.src = file.url;
-  await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), pen = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
-  pen.drawImage(image, 0, 0);
-  const { data, width, height } = pen.getImageData(0, 0, canvas.width, canvas.height), grey = new Uint8Array(width * height);
+  const { data, width, height } = F.pixels(await F.picture(file)), grey = new Uint8Array(width * height);
   for (let i = 0; i < grey.length; i++) grey[i] = data[4 * i];
   return { grey, width, height };
 }
@@ -103,7 +97,7 @@ function paintCodes() {
   pen.clearRect(0, 0, DOTS, DOTS);
   pen.globalAlpha = over ? 0.75 : 0.9;
   for (const k of shownDigits) {
-    pen.fillStyle = COLORS[k];
+    pen.fillStyle = F.DIGITS[k];
     for (let i = 0; i < labels.length; i++) {
       if (labels[i] === k) pen.fillRect(s.p(points[2 * i]) * DOTS - 1.5, (1 - s.p(points[2 * i + 1])) * DOTS - 1.5, 3, 3);
     }
@@ -288,7 +282,7 @@ $(".views").replaceChildren(...[["over", "Codes over digits"], ["beside", "besid
   made.onclick = () => { view(value); F.set("manifold", "view", value); };
   return made;
 }));
-$(".classes").replaceChildren(...COLORS.map((color, k) => {
+$(".classes").replaceChildren(...F.DIGITS.map((color, k) => {
   const made = button(String(k), "checkbox");
   made.style.setProperty("--c", color);
   made.setAttribute("aria-pressed", "true");
@@ -297,7 +291,7 @@ $(".classes").replaceChildren(...COLORS.map((color, k) => {
 }), ...[["all", true], ["none", false]].map(([text, on]) => {
   const made = button(text, "button");
   made.style.setProperty("--c", "var(--line)");
-  made.onclick = () => { shownDigits = new Set(on ? COLORS.keys() : []); [...$(".classes").children].slice(0, 10).forEach((b) => b.setAttribute("aria-pressed", String(on))); later("codes"); };
+  made.onclick = () => { shownDigits = new Set(on ? F.DIGITS.keys() : []); [...$(".classes").children].slice(0, 10).forEach((b) => b.setAttribute("aria-pressed", String(on))); later("codes"); };
   return made;
 }));
 $(".walk").onclick = () => {

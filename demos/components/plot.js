@@ -4,6 +4,7 @@
 // colors: {ink, soft, line, paper}; unless told, those of the page, and they follow its theme.
 // FoolForge.mark(svg, xs, {at, dots}) moves the line in hand of a plot that stands already, which costs a hundredth of a new one.
 // until: the axis goes at least this far.
+FoolForge.DIGITS = ["#ff595e", "#ffa13d", "#ffd93d", "#9be564", "#2fbf71", "#3fd0d4", "#4da3ff", "#8f8cff", "#d678ff", "#ff8ac4"]; // a colour for each
 FoolForge.INK = { ink: "var(--ink)", soft: "var(--soft)", line: "var(--line)", paper: "var(--background-fill-primary)" };
 FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, until, colors = FoolForge.INK, font = 13 }) => {
   const left = 3.6 * font, right = 14, top = 12, bottom = 2.9 * font;

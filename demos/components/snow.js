@@ -39,9 +39,7 @@ const later = () => { if (!pending) { pending = true; requestAnimationFrame(draw
 async function receive() {
   const value = props.value;
   if (!value?.report) return;
-  const mine = ++turn, image = new Image();
-  image.src = value.x.url;
-  await image.decode();
+  const mine = ++turn, image = await F.picture(value.x);
   if (mine !== turn) return;
   [sheet, report] = [image, value.report];
   $(".row").replaceChildren(...report.titles.map((title, i) => {
