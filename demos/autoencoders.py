@@ -120,7 +120,7 @@ def settle(kind: str, sample: str, drawing: str | None, tick: float) -> tuple:
 def build() -> ui.Built:
     """Lays out the tab, wires it, and names its controls for the address bar."""
     gr.Markdown(QUESTION, elem_classes="ff-question")
-    with gr.Row():
+    with gr.Row(elem_classes="ff-figure-after-2"):
         with gr.Column(scale=3, min_width=290):
             kind = ui.Radio([(title, name) for name, title in KINDS.items()], value="mnist", label="Pictures", elem_id="autoencoders-kind")
             chooser = pictures.chooser("mnist-cnn", NAME)

@@ -21,8 +21,9 @@ $$\min_G \max_D\ \ \mathbb{E}_{x}\big[\log D(x)\big] + \mathbb{E}_{z \sim \mathc
 The **discriminator** $D$ tells pictures from samples, the **generator** $G$ turns a point $z$ into a sample that $D$ takes for a picture.
 Trained here with the non-saturating loss of $G$, $-\log D(G(z))$; the run that collapsed used the game as it stands above.
 
-$$\text{lerp:}\ (1-t)\,a + t\,b \qquad \text{slerp:}\ \frac{\sin((1-t)\,\Omega)}{\sin\Omega}\,a + \frac{\sin(t\,\Omega)}{\sin\Omega}\,b,
-\qquad \cos\Omega = \frac{a \cdot b}{\|a\|\,\|b\|}$$
+$$\text{lerp:}\ (1-t)\,a + t\,b$$
+$$\text{slerp:}\ \frac{\sin((1-t)\,\Omega)}{\sin\Omega}\,a + \frac{\sin(t\,\Omega)}{\sin\Omega}\,b$$
+$$\cos\Omega = \frac{a \cdot b}{\|a\|\,\|b\|}$$
 
 In $D$ dimensions $\|z\|$ is about $\sqrt D$ for nearly every sample: they lie on a thin shell, a **soap bubble**. Two samples are nearly
 orthogonal, so the middle of the straight way has the norm $\sqrt{D/2}$, where no sample ever was; the great circle stays on the shell.
@@ -168,13 +169,13 @@ bubble = gr.cache(ui.computed(gan_bubble), max_size=1)
 def build() -> ui.Built:
     """Lays out the tab, wires it, and names its controls for the address bar."""
     gr.Markdown(QUESTION, elem_classes="ff-question")
-    with gr.Row():
+    with gr.Row(elem_classes="ff-figure-after-2"):
         with gr.Column(scale=3, min_width=290):
             model = ui.Radio([(title, name) for name, title in MODELS.items()], value=DEFAULT, label="Generator", elem_id="gan-model")
             seed = ui.Number(0, precision=0, label="Seed", elem_id="gan-seed")
             another = gr.Button("New samples", variant="primary", elem_id="gan-another")
             n = ui.Slider(1, latent.SHEET, 50, step=1, label="Samples", elem_id="gan-n")
-            truncation = ui.Slider(*latent.TRUNCATION, 4, step=0.1, label="Truncation: z cut off at ±", elem_id="gan-truncation")
+            truncation = ui.Slider(*latent.TRUNCATION, 4, step=0.1, label="z cut off at ±", elem_id="gan-truncation")
             label = ui.Choice(list(zoo.labels("mnist-cnn")), value="7", label="Find me a", elem_id="gan-label")
             find = gr.Button("Best of 500", elem_id="gan-find")
             presets = ui.presets(PRESETS, NAME)

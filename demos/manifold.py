@@ -108,7 +108,7 @@ plane = gr.cache(ui.computed(manifold_plane), max_size=40, max_memory="200mb")
 def build() -> ui.Built:
     """Lays out the tab, wires it, and names its controls for the address bar."""
     gr.Markdown(QUESTION, elem_classes="ff-question")
-    with gr.Row():
+    with gr.Row(elem_classes="ff-figure-after-0"):
         with gr.Column(scale=3, min_width=290):
             chooser = pictures.chooser("mnist-cnn", NAME)
             binarised = gr.Checkbox(True, label="Binarise the digit first, as in training", container=False, elem_id="manifold-binarised")

@@ -64,6 +64,7 @@ def chooser(model: str, prefix: str) -> Chooser:
                 type="filepath",
                 image_mode=None,
                 label="Upload, webcam or clipboard",
+                show_label=False,  # it would lie over the picture
                 sources=["upload", "webcam", "clipboard"],
                 buttons=[],
                 height=230,

@@ -116,8 +116,9 @@ def _for_people(error: Exception) -> gr.Error:
 
 
 def component(name: str, value: Any = None, **props: Any) -> gr.HTML:
-    """A browser component from demos/components/<name>.html, .css and .js."""
+    """A browser component from demos/components/<name>.html, .css and .js; a long script goes on in <name>_*.js, in order of name."""
     read = {kind: (COMPONENTS / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    read["js"] = "\n".join([read["js"], *(part.read_text(encoding="utf-8") for part in sorted(COMPONENTS.glob(f"{name}_*.js")))])
     return gr.HTML(
         value,
         html_template=read["html"],

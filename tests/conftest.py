@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.page import app_url, browser, client, page  # noqa: F401 - fixtures
+from tests.page import app_url, browser, client, page, phone  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

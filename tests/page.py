@@ -1,4 +1,4 @@
-"""A running app and a real browser for the tests: fixtures `app_url` and `page`, and the hands that move the controls."""
+"""A running app and a real browser for the tests: fixtures `app_url`, `page` and `phone`, and the hands that move the controls."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 
 
@@ -84,10 +86,9 @@ def browser() -> Iterator[object]:
         instance.close()
 
 
-@pytest.fixture
-def page(browser) -> Iterator[object]:
-    """A fresh page at 1440 x 1000; an uncaught error in its scripts fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+def _tab(browser, **options: object) -> Iterator[object]:
+    """A fresh page; an uncaught error in its scripts fails the test."""
+    context = browser.new_context(**options)
     tab = context.new_page()
     tab.set_default_timeout(60_000)
     errors: list[str] = []
@@ -95,6 +96,42 @@ def page(browser) -> Iterator[object]:
     yield tab
     context.close()
     assert not errors
+
+
+@pytest.fixture
+def page(browser) -> Iterator[object]:
+    """A fresh page at 1440 x 1000."""
+    yield from _tab(browser, viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+
+
+@pytest.fixture
+def phone(browser) -> Iterator[object]:
+    """A fresh page on a phone: 390 x 844, with a touch screen."""
+    yield from _tab(browser, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+
+
+class Finger:
+    """A finger on the screen of a phone: down, move, up."""
+
+    def __init__(self, phone: object) -> None:
+        self.page, self.session = phone, phone.context.new_cdp_session(phone)
+
+    def _send(self, kind: str, *points: dict) -> None:
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+
+    def down(self, x: float, y: float) -> None:
+        self.at = (x, y)
+        self._send("touchStart", {"x": x, "y": y})
+
+    def move(self, x: float, y: float, steps: int = 12) -> None:
+        """Moves in steps, at most one for each frame."""
+        for k in range(1, steps + 1):
+            self._send("touchMove", {"x": self.at[0] + (x - self.at[0]) * k / steps, "y": self.at[1] + (y - self.at[1]) * k / steps})
+            self.page.evaluate("new Promise(requestAnimationFrame)")
+        self.at = (x, y)
+
+    def up(self) -> None:
+        self._send("touchEnd")
 
 
 def figure_ready(page, **figure: str) -> None:
@@ -108,6 +145,12 @@ def figure_ready(page, **figure: str) -> None:
         arg=[figure.get("label")],
         timeout=120_000,
     )
+
+
+def middle(page, selector: str) -> tuple[float, float]:
+    """The middle of the first element that the selector finds, in the window."""
+    box = page.locator(selector).first.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def drag(page, selector: str, value: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from core import images, zoo
-from tests.page import choose, drag, figure_ready
+from tests.page import choose, drag, figure_ready, middle
 
 pytestmark = pytest.mark.browser
 SLIDER = ".figure input[type=range]"
@@ -110,6 +110,94 @@ def test_a_wrong_upload_is_refused_in_a_sentence_and_the_figure_stays(page, app_
     page.locator(".toast-body", has_text="not a picture").wait_for()
     assert "Traceback" not in page.inner_text("body")
     figure_ready(page, label="cheetah")
+
+
+def test_a_picture_from_the_clipboard_is_attacked(page, app_url):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(app_url)
+    figure_ready(page, label="cheetah")
+    page.evaluate(
+        """async () => {
+            const image = document.querySelector('#fgsm-picker button[data-name=espresso] img');
+            const canvas = Object.assign(document.createElement('canvas'), {width: 224, height: 224});
+            canvas.getContext('2d').drawImage(image, 0, 0, 224, 224);
+            const png = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+            await navigator.clipboard.write([new ClipboardItem({'image/png': png})]);
+        }"""
+    )
+    page.get_by_role("tab", name="Your own").click()
+    page.get_by_label("Paste from clipboard").locator("visible=true").click()
+    figure_ready(page, label="espresso")
+
+
+def test_a_picture_from_the_camera_is_attacked(page, app_url):
+    page.context.grant_permissions(["camera"])
+    page.goto(app_url)
+    figure_ready(page, label="cheetah")
+    page.get_by_role("tab", name="Your own").click()
+    page.get_by_label("Capture from camera").locator("visible=true").click()
+    page.get_by_text("Click to Access Webcam").locator("visible=true").click()
+    page.wait_for_function("() => document.querySelector('#fgsm-image video')?.videoWidth > 0")
+    page.get_by_label("capture photo").locator("visible=true").click()
+    page.wait_for_function(  # the made-up camera shows a green picture
+        """() => {
+            const [r, g, b] = document.querySelector('.figure .clean').getContext('2d').getImageData(3, 3, 1, 1).data;
+            return g > 90 && r < 60 && b < 60;
+        }"""
+    )
+    figure_ready(page)
+
+
+def test_the_curve_follows_the_theme(page, app_url):
+    page.goto(app_url + "?__theme=light")
+    figure_ready(page, label="cheetah")
+    ink = "() => getComputedStyle(document.querySelector('.curve .marker line')).stroke"
+    light = page.evaluate(ink)
+    page.evaluate("document.body.classList.add('dark')")
+    page.wait_for_function(f"(light) => ({ink})() !== light", arg=light)
+    assert page.evaluate(ink) == page.evaluate("getComputedStyle(document.querySelector('.figure')).color")
+
+
+@pytest.mark.parametrize(
+    ("tab", "ready", "picture"),
+    [
+        ("fgsm", ".figure[data-state=ready]", ".figure .attacked"),
+        ("manifold", ".plane[data-state=ready]", ".plane .stage.first"),
+        ("autoencoders", ".trio[data-state=ready]", ".trio .again"),
+        ("gan", ".gan[data-state=ready]", ".gan .samples"),
+    ],
+)
+def test_on_a_phone_the_picture_stands_in_the_first_screen(phone, app_url, tab, ready, picture):
+    phone.goto(f"{app_url}?tab={tab}")
+    phone.wait_for_selector(ready)
+    assert middle(phone, picture)[1] < 844
+
+
+@pytest.mark.parametrize(("tab", "ready"), [("fgsm", ".figure[data-state=ready]"), ("gan", ".gan[data-state=ready]")])
+def test_the_tab_key_reaches_every_control_and_its_focus_is_seen(page, app_url, tab, ready):
+    page.goto(f"{app_url}?tab={tab}")
+    page.wait_for_selector(ready)
+    page.wait_for_selector(f"#{tab}-preset-0")
+    page.evaluate(
+        """() => {
+            const all = [...document.querySelectorAll('.figure *, .gan *, [id$=-picker] *, [id*=-preset-]')];
+            const can = (e) => e.matches('button, input, [tabindex]') && e.tabIndex >= 0 && !e.disabled && e.checkVisibility();
+            window.wanted = new Set(all.filter(can));
+        }"""
+    )
+    count = page.evaluate("window.wanted.size")
+    assert count > 8
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        seen = page.evaluate(
+            """() => {
+                const e = document.activeElement, {outlineStyle, outlineWidth} = getComputedStyle(e);
+                const ring = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+                return [!window.wanted.delete(e) || ring, e.outerHTML.slice(0, 120)];
+            }"""
+        )
+        assert seen[0], f"no focus is seen on {seen[1]}"
+    assert page.evaluate("[...window.wanted].map((e) => e.outerHTML.slice(0, 120))") == []
 
 
 def test_numbers_and_slide_can_be_taken_away(page, app_url, tmp_path):

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from core import images, latent, zoo
-from tests.page import drag, refused
+from tests.page import Finger, drag, middle, refused
 
 SAMPLE = {"model": "mnist-dcgan", "n": 12, "seed": 3, "truncation": 4}
 WAY = {"model": "mnist-dcgan", "start": "0:1", "end": "5:7", "truncation": 4, "frames": 9}
@@ -292,6 +292,39 @@ def test_corners_are_dragged_to_other_samples_and_samples_to_corners(page, app_u
     drag(page, ".gan .corners .n", 15)
     settled(page, "corners", "15 lerp")
     assert page.evaluate("document.querySelector('.gan .grid').width") == 15 * 28
+
+
+@pytest.mark.browser
+def test_a_finger_drags_a_held_sample_onto_a_pin_and_a_pin_onto_another(phone, app_url):
+    opened(phone, app_url + "?tab=gan&view=corners&rows=5")
+    settled(phone, "corners", "0:0,0:1,0:2,0:3 5")
+    phone.locator(".gan .samples").evaluate("(samples) => samples.scrollIntoView()")
+    before, finger = phone.evaluate("scrollY"), Finger(phone)
+    finger.down(*middle(phone, ".gan .tile[data-point='0:10']"))
+    phone.wait_for_selector(".gan .ghost")
+    finger.move(*middle(phone, ".gan .pin[data-letter=C]"))
+    finger.up()
+    settled(phone, "corners", "0:0,0:1,0:10,0:3 5")
+    finger.down(*middle(phone, ".gan .pin[data-letter=A]"))
+    finger.move(*middle(phone, ".gan .pin[data-letter=B]"))
+    finger.up()
+    settled(phone, "corners", "0:1,0:0,0:10,0:3 5")
+    assert phone.evaluate("scrollY") == before
+
+
+@pytest.mark.browser
+def test_the_drawn_curves_follow_the_theme(page, app_url):
+    opened(page, app_url + "?tab=gan&__theme=light")
+    settled(page, "between", "0:0 0:1")
+    axis = "document.querySelector('.gan .bubble').getContext('2d').getImageData(52, 60, 1, 1).data[0]"  # red in the line at the left
+    page.wait_for_function(f"() => {axis} < 60")
+    page.evaluate("document.body.classList.add('dark')")
+    page.wait_for_function(f"() => {axis} > 200")
+    slerp = "getComputedStyle(document.querySelector('.gan b.slerp')).color"
+    dark = page.evaluate(slerp)
+    page.evaluate("document.body.classList.remove('dark')")
+    page.wait_for_function(f"() => {axis} < 60")
+    assert page.evaluate(slerp) != dark
 
 
 @pytest.mark.browser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from sklearn import metrics
 
 from core import images, runtime, samples, vae, zoo
-from tests.page import choose, drag, refused
+from tests.page import Finger, choose, drag, refused
 
 ENCODE = {"model": "mnist-vae", "drawing": None, "sample": "digit-0", "seed": 3, "draws": 50, "binarised": True}
 GIVEN = {"kind": "mnist", "loss": "bernoulli", "drawing": None, "sample": "digit-0", "seed": 0}
@@ -184,6 +185,30 @@ def test_the_digit_follows_the_pointer_without_a_request_and_becomes_exact_at_re
     net = zoo.load("mnist-vae")
     expected = images.to_bytes(net.decode(torch.tensor([z]))).flatten().int()
     assert (torch.tensor(shown(page)) - expected).abs().max() <= 8  # z is told with two digits after the point
+
+
+@pytest.mark.browser
+def test_a_finger_moves_over_the_plane_and_the_page_stays(phone, app_url):
+    box = opened(phone, app_url + "?tab=manifold")
+    before, seen, finger = phone.evaluate("scrollY"), set(), Finger(phone)
+    finger.down(box["x"] + 40, box["y"] + 40)
+    for k in range(1, 9):
+        finger.move(box["x"] + 40 + 30 * k, box["y"] + 40 + 35 * k, steps=3)
+        phone.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        seen.add((*here(phone), *shown(phone)))
+    finger.up()
+    assert len(seen) == 8
+    assert phone.evaluate("scrollY") == before
+    exact(phone)
+
+
+@pytest.mark.browser
+def test_with_quantiles_equal_steps_on_the_plane_are_equal_shares_of_the_prior(page, app_url):
+    box = opened(page, app_url + "?tab=manifold&quantiles=true")
+    for share in (0.1, 0.5, 0.8):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] * (1 - share))
+        exact(page)
+        assert here(page) == pytest.approx([statistics.NormalDist().inv_cdf(share)] * 2, abs=0.02)
 
 
 @pytest.mark.browser

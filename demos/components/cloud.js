@@ -16,10 +16,7 @@ function ask(seed) {
 async function receive() {
   const value = props.value;
   if (!value?.report || value.report.seed !== asked) return;
-  const image = new Image();
-  image.src = value.x.url;
-  await image.decode();
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const image = await F.picture(value.x), pen = canvas.getContext("2d", { willReadFrequently: true });
   pen.drawImage(image, 0, 0, 360, 360);
   const pixels = pen.getImageData(0, 0, 360, 360);
   for (let i = 0; i < pixels.data.length; i += 4) pixels.data.set(HUES[pixels.data[i]], i);

@@ -2,18 +2,17 @@
 // The scores come once; a drag of the threshold needs no server.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".detector"), [histogram, roc] = [$(".histogram"), $(".roc")], F = window.FoolForge, TILE = 28, BLUE = "#3b6fe0", RED = "#d9480f";
-let report = null, sheet = null, normal = [], strange = [], points = [], threshold = 0, span = [0, 1], pending = false, turn = 0, bins = null;
+let report = null, sheet = null, normal = [], strange = [], points = [], threshold = 0, span = [0, 1], pending = false, turn = 0, bins = null, wide = 640;
 const make = (tag, more = {}) => Object.assign(document.createElement(tag), more);
 const above = (sorted, v) => { let low = 0, high = sorted.length; while (low < high) { const middle = (low + high) >> 1; if (sorted[middle] < v) low = middle + 1; else high = middle; } return (sorted.length - low) / sorted.length; };
 const percent = (v) => `${(100 * v).toFixed(1)} %`;
 const colors = () => { const style = getComputedStyle(root); return ["--ink", "--soft", "--line"].map((name) => { const probe = make("i"); probe.style.color = `var(${name})`; root.append(probe); const found = getComputedStyle(probe).color; probe.remove(); return found; }); };
-const X = (v) => ((v - span[0]) / (span[1] - span[0])) * histogram.width;
+const X = (v) => ((v - span[0]) / (span[1] - span[0])) * wide;
 
 function draw() {
   pending = false;
-  if (!report) return;
-  const [ink, soft, line] = colors(), pen = histogram.getContext("2d"), { width, height } = histogram, foot = height - 26;
-  pen.clearRect(0, 0, width, height);
+  if (!report || !wide) return;
+  const [ink, soft, line] = colors(), width = wide, height = Math.round(0.3 * wide) + 105, pen = F.pen(histogram, width, height), foot = height - 26;
   const most = Math.max(...bins.flat());
   bins.forEach((counts, i) => {
     pen.fillStyle = i ? RED : BLUE;
@@ -61,9 +60,7 @@ function move(v) { threshold = Math.min(Math.max(v, span[0]), span[1]); later();
 async function receive() {
   const value = props.value;
   if (!value?.report) return;
-  const mine = ++turn, image = new Image();
-  image.src = value.x.url;
-  await image.decode();
+  const mine = ++turn, image = await F.picture(value.x);
   if (mine !== turn) return;
   const same = report && report.model === value.report.model && report.score === value.report.score;
   [sheet, report] = [image, value.report];
@@ -94,6 +91,7 @@ histogram.addEventListener("keydown", (event) => {
   const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
   if (way) { event.preventDefault(); move(threshold + (way * (span[1] - span[0])) / 100); }
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", later);
+F.hear("theme", later);
+new ResizeObserver(([entry]) => { wide = Math.round(entry.contentRect.width); later(); }).observe(histogram.parentElement);
 watch("value", receive);
 receive();

@@ -12,15 +12,6 @@ function budgetText(report, budget) {
   if (report.kind === "price") return `c = ${budget}`;
   return `${budget}/255 = ${(budget / 255).toFixed(3)}`;
 }
-async function pixelsOf(file) {
-  const image = new Image();
-  image.src = file.url;
-  await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-  const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
-  context.drawImage(image, 0, 0);
-  return context.getImageData(0, 0, canvas.width, canvas.height);
-}
 async function receive() {
   const value = props.value;
   if (!value || !value.report) return;
@@ -31,7 +22,7 @@ async function receive() {
     return;
   }
   const turn = ++loading;
-  const [x, sheet] = await Promise.all([pixelsOf(value.x), pixelsOf(value.sheet)]);
+  const [x, sheet] = (await Promise.all([value.x, value.sheet].map(F.picture))).map(F.pixels);
   if (turn !== loading) return;
   start(value.report, x, sheet);
 }
@@ -172,9 +163,7 @@ function curve(k) {
     const dots = [report.class, ...(rival ? [rival] : [])].map((name) => ({ y: report.curves[name][k] }));
     return F.mark($(".curve svg"), drawn.xs, { at: drawn.xs[k], dots });
   }
-  const style = getComputedStyle(root), get = (name) => style.getPropertyValue(name);
-  const colors = { ink: get("--ink"), soft: get("--soft"), line: get("--line"), paper: get("--background-fill-primary") };
-  $(".curve").innerHTML = plot(k, Math.max(wide, 240), 210, colors, 13).svg;
+  $(".curve").innerHTML = plot(k, Math.max(wide, 240), 210, F.INK, 13).svg;
   const xs = report.kind === "price" ? report.budgets.map((_, i) => i) : report.budgets;
   drawn = { report, rival, wide, xs };
   const names = rival ? [report.class, rival] : [report.class];
@@ -192,7 +181,6 @@ slider.addEventListener("input", () => {
   later();
 });
 new ResizeObserver(([entry]) => { wide = entry.contentRect.width; later(); }).observe($(".curve"));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawn = null; later(); });
 F.hear("eps", (eps) => { wanted = eps; F.set("fgsm", "eps", eps); if (shown) { slider.value = nearest(shown.report.budgets, eps); later(); } });
 F.hear("busy", (what) => { if (what === "fgsm_sweep" && shown) { root.dataset.state = "busy"; $(".message").textContent = "computing …"; } });
 F.hear("idle", (what) => {

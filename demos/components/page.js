@@ -17,6 +17,10 @@ window.FoolForge ||= (() => {  // the page may run this script twice
   // browsers refuse more than some hundred changes of the address in half a minute: a drag writes its last value
   const later = () => { timer = timer ?? setTimeout(write, 250); };
 
+  // light or dark has changed: whoever drew on a canvas draws anew
+  const themed = () => new MutationObserver(() => FoolForge.tell("theme")).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  if (document.body) themed(); else document.addEventListener("DOMContentLoaded", themed);
+
   return {
     opened,
     set(owner, key, value) {
@@ -32,6 +36,19 @@ window.FoolForge ||= (() => {  // the page may run this script twice
     link() { if (timer) { clearTimeout(timer); write(); } return location.href; },
     tell(name, detail) { document.dispatchEvent(new CustomEvent("fool-forge:" + name, { detail })); },
     hear(name, listener) { document.addEventListener("fool-forge:" + name, (event) => listener(event.detail)); },
+    // a grid of buttons is one stop of the Tab key; inside it the arrow keys move
+    oneStop(box, first = box.querySelector(":scope > button")) {
+      const stop = (at) => { for (const button of box.querySelectorAll(":scope > button")) button.tabIndex = button === at ? 0 : -1; };
+      stop(first);
+      if (box.dataset.arrows) return;
+      box.dataset.arrows = "true";
+      box.addEventListener("focusin", ({ target }) => { if (target.parentElement === box) stop(target); });
+      box.addEventListener("keydown", (event) => {
+        const columns = getComputedStyle(box).gridTemplateColumns.split(" ").length, row = [...box.querySelectorAll(":scope > button")];
+        const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key], next = step && row[row.indexOf(event.target) + step];
+        if (next) { event.preventDefault(); next.focus(); }
+      });
+    },
     async copy(text) {
       try { await navigator.clipboard.writeText(text); return true; } catch { /* no permission, or no https: the old way */ }
       const area = Object.assign(document.createElement("textarea"), { value: text });
@@ -40,6 +57,18 @@ window.FoolForge ||= (() => {  // the page may run this script twice
       const done = document.execCommand("copy");
       area.remove();
       return done;
+    },
+    // a picture that the server gave, ready to be drawn, and its pixels
+    async picture(file) {
+      const image = Object.assign(new Image(), { src: file.url });
+      await image.decode();
+      return image;
+    },
+    pixels(image) {
+      const { naturalWidth: width, naturalHeight: height } = image, options = { willReadFrequently: true, colorSpace: "srgb" };
+      const pen = new OffscreenCanvas(width, height).getContext("2d", options);
+      pen.drawImage(image, 0, 0);
+      return pen.getImageData(0, 0, width, height);
     },
     save(blob, name) {
       const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });

@@ -3,7 +3,14 @@ const box = element.querySelector(".picker");
 let groups = null;
 
 function mark() {
-  box.querySelectorAll("button").forEach((button) => button.setAttribute("aria-checked", String(button.dataset.name === props.value)));
+  const buttons = [...box.querySelectorAll("button")], chosen = buttons.find((button) => button.dataset.name === props.value);
+  for (const button of buttons) button.setAttribute("aria-checked", String(button === chosen));
+  FoolForge.oneStop(box, chosen ?? buttons[0]);
+  if (!chosen) return;
+  const frame = box.getBoundingClientRect(), one = chosen.getBoundingClientRect(); // scrollIntoView would move the page, too
+  const off = (low, high, from, to) => (low < from + 4 ? low - from - 4 : Math.max(high - to + 4, 0));
+  box.scrollLeft += off(one.left, one.right, frame.left, frame.right);
+  box.scrollTop += off(one.top, one.bottom, frame.top, frame.bottom);
 }
 function fill() {
   if (!groups) return;

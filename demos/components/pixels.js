@@ -9,13 +9,7 @@ let x = null, source = "", look = null, run = null, tries = [], won = 0, weak = 
 
 async function clean(file) {
   if (file.url === source && x) return;
-  const image = new Image();
-  image.src = file.url;
-  await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-  const pen = canvas.getContext("2d");
-  pen.drawImage(image, 0, 0);
-  x = pen.getImageData(0, 0, canvas.width, canvas.height);
+  x = F.pixels(await F.picture(file));
   source = file.url;
 }
 const rgb = (colour) => (colour.length === 1 ? [colour[0], colour[0], colour[0]] : colour);
@@ -61,14 +55,12 @@ function score() {
   $(".score").textContent = `You: ${tries.length} ${tries.length === 1 ? "try" : "tries"}, ${won ? "fooled" : `down to ${percent(best)}`} · ${de}`;
 }
 function curve(report) {
-  const style = getComputedStyle(root), get = (name) => style.getPropertyValue(name);
   const values = report ? report.curve : [], xs = values.map((_, i) => i), end = Math.max(report ? Math.min(report.generations, Math.max(10, values.length * 1.25)) : 10, 1);
   const box = $(".curve");
   box.innerHTML = F.plot({
     width: Math.max(box.clientWidth, 240), height: 190, xs: xs.length ? xs : [0], ticks: [0, 0.25, 0.5, 0.75, 1].map((s) => [Math.round(s * end), String(Math.round(s * end))]), until: end,
     series: values.length ? [{ values, color: report.target ? COLORS.won : COLORS.clean }] : [], title: report ? `generation · confidence of ${report.target ?? report.class}` : "no attack yet",
     marker: values.length ? { at: values.length - 1, dots: [{ y: values.at(-1), color: report.target ? COLORS.won : COLORS.clean }] } : null,
-    colors: { ink: get("--ink"), soft: get("--soft"), line: get("--line"), paper: get("--background-fill-primary") },
   });
 }
 function verdict(r) {

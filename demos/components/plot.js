@@ -1,9 +1,12 @@
 // A small line plot as an SVG text, for the page and for the slide: FoolForge.plot({...}). Confidences from 0 to 1 upwards.
 // width, height: pixels.  xs: positions of the points.  ticks: [position, text].  series: [{values, color, width, opacity}].
-// rule: {at, text} a dashed line that stays.  marker: {at, dots: [{y, color}]} the line in hand.  colors: {ink, soft, line}
+// rule: {at, text} a dashed line that stays.  marker: {at, dots: [{y, color}]} the line in hand.
+// colors: {ink, soft, line, paper}; unless told, those of the page, and they follow its theme.
 // FoolForge.mark(svg, xs, {at, dots}) moves the line in hand of a plot that stands already, which costs a hundredth of a new one.
 // until: the axis goes at least this far.
-FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, until, colors, font = 13 }) => {
+FoolForge.DIGITS = ["#ff595e", "#ffa13d", "#ffd93d", "#9be564", "#2fbf71", "#3fd0d4", "#4da3ff", "#8f8cff", "#d678ff", "#ff8ac4"]; // a colour for each
+FoolForge.INK = { ink: "var(--ink)", soft: "var(--soft)", line: "var(--line)", paper: "var(--background-fill-primary)" };
+FoolForge.plot = ({ width, height, xs, ticks, series, rule, marker, title, until, colors = FoolForge.INK, font = 13 }) => {
   const left = 3.6 * font, right = 14, top = 12, bottom = 2.9 * font;
   const low = Math.min(...xs), high = Math.max(...xs, until ?? 0, low + 1e-9);
   const X = (v) => left + ((v - low) / (high - low)) * (width - left - right);
@@ -46,4 +49,12 @@ FoolForge.mark = (svg, xs, { at, dots }, font = 13) => {
   const left = 3.6 * font, low = Math.min(...xs), high = Math.max(...xs, low + 1e-9), bottom = 2.9 * font;
   group.setAttribute("transform", `translate(${left + ((at - low) / (high - low)) * (width - left - 14)})`);
   group.querySelectorAll("circle").forEach((circle, i) => circle.setAttribute("cy", height - bottom - dots[i].y * (height - 12 - bottom)));
+};
+
+// A canvas in the screen's own pixels, empty: FoolForge.pen(canvas, width, height) gives its context, which counts in the page's pixels.
+FoolForge.pen = (canvas, width, height) => {
+  const scale = window.devicePixelRatio || 1, pen = canvas.getContext("2d");
+  Object.assign(canvas, { width: Math.round(width * scale), height: Math.round(height * scale) });
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  return pen;
 };

@@ -6,7 +6,7 @@ let sheet = null, report = null, pending = false, turn = 0;
 const make = (tag, more = {}) => Object.assign(document.createElement(tag), more);
 
 function plot() {
-  const style = getComputedStyle(root), soft = style.getPropertyValue("--soft"), line = style.getPropertyValue("--line");
+  const { soft, line } = F.INK;
   const width = Math.max($(".plot").clientWidth, 280), height = 220, left = 48, bottom = 40, top = 8, right = 12, { levels, errors } = report;
   const most = Math.max(...errors.flat()), X = (k) => left + (k / (levels.length - 1)) * (width - left - right), Y = (v) => height - bottom - (v / most) * (height - bottom - top);
   const text = (x, y, words, anchor) => `<text x="${x}" y="${y}" text-anchor="${anchor}" fill="${soft}" font-size="13">${words}</text>`, out = [];
@@ -39,9 +39,7 @@ const later = () => { if (!pending) { pending = true; requestAnimationFrame(draw
 async function receive() {
   const value = props.value;
   if (!value?.report) return;
-  const mine = ++turn, image = new Image();
-  image.src = value.x.url;
-  await image.decode();
+  const mine = ++turn, image = await F.picture(value.x);
   if (mine !== turn) return;
   [sheet, report] = [image, value.report];
   $(".row").replaceChildren(...report.titles.map((title, i) => {

@@ -2,19 +2,10 @@
 // samples from the normal distribution fitted to its codes), the packed codes of the three, and the numbers.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".trio"), F = window.FoolForge, TILE = 28;
-const COLORS = ["#ff595e", "#ffa13d", "#ffd93d", "#9be564", "#2fbf71", "#3fd0d4", "#4da3ff", "#8f8cff", "#d678ff", "#ff8ac4"];
 let turn = 0;
 
-async function drawable(file) {
-  const image = new Image();
-  image.src = file.url;
-  await image.decode();
-  return image;
-}
 function bytesOf(image) {
-  const pen = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d", { willReadFrequently: true });
-  pen.drawImage(image, 0, 0);
-  const { data } = pen.getImageData(0, 0, image.naturalWidth, image.naturalHeight);
+  const { data } = F.pixels(image);
   return Uint8Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
 }
 const make = (tag, more = {}) => Object.assign(document.createElement(tag), more);
@@ -28,7 +19,7 @@ function scatter(bytes, from, model) {
   const at = (hi, lo) => ((bytes[hi] * 256 + bytes[lo]) / 65535) * 32 - 16, X = (u) => (u / reach + 1) * (side / 2), Y = (u) => (1 - u / reach) * (side / 2);
   for (let i = 0; i < 10000; i++) {
     const o = from + 5 * i;
-    pen.fillStyle = COLORS[bytes[o + 4]];
+    pen.fillStyle = F.DIGITS[bytes[o + 4]];
     pen.fillRect(X(at(o, o + 1)) - 1, Y(at(o + 2, o + 3)) - 1, 2, 2);
   }
   const [u, v] = [0, 1].map((i) => (model.code[i] - model.centre[i]) / model.scale[i]);
@@ -64,7 +55,7 @@ const NAMES = { squared: "squared error", absolute: "absolute error", bernoulli:
 async function receive() {
   const value = props.value;
   if (!value?.report) return;
-  const mine = ++turn, [sheet, codes] = await Promise.all([drawable(value.x), drawable(value.codes)]);
+  const mine = ++turn, [sheet, codes] = await Promise.all([value.x, value.codes].map(F.picture));
   if (mine !== turn) return;
   const { models, samples, kind } = value.report, bytes = bytesOf(codes), block = bytes.length / models.length;
   $(".x").getContext("2d").drawImage(sheet, 0, 0, TILE, TILE, 0, 0, TILE, TILE);
