@@ -114,7 +114,7 @@ def prepare() -> None:
 def build() -> ui.Built:
     """Lays out the tab, wires it, and names its controls for the address bar."""
     gr.Markdown(QUESTION, elem_classes="ff-question")
-    with gr.Row():
+    with gr.Row(elem_classes="ff-figure-after-0"):
         with gr.Column(scale=3, min_width=290):
             with gr.Tabs():
                 with gr.Tab("Faces that do not exist"):
