@@ -85,7 +85,7 @@ function paintOwn() {
     return shown.reference[a] * (1 - t) + shown.reference[b] * t;
   };
   const last = [...growing].at(-1);
-  $(".curve").innerHTML = F.plot({ width: 700, height: 220, xs: sizes.map((n) => Math.log2(n)), ticks: shown.sizes.map((n) => [Math.log2(n), n]), title: "labels (area under the ROC curve upwards; 50 % is chance)",
+  $(".curve").innerHTML = F.plot({ width: Math.min(700, $(".own").clientWidth || 700), height: 220, xs: sizes.map((n) => Math.log2(n)), ticks: shown.sizes.map((n) => [Math.log2(n), n]), title: "labels (area under the ROC curve upwards; 50 % is chance)",
     series: [{ values: sizes.map(between), color: "var(--hand)" }, { values: sizes.map(() => shown.area_full), color: "var(--soft)", width: 1.5 }],
     marker: { at: Math.log2(last[0]), dots: [{ y: last[1], color: "var(--no)" }] } });
   write($(".verdict"), `${shown.labels} labels of yours: area ${(100 * shown.area).toFixed(0)} % among ${shown.tested.toLocaleString("en")} other invented faces; the vector from all labels: ${(100 * shown.area_full).toFixed(0)} % (the straight line). The curve: what so many labels give on average; the dot: yours. Cosine between both vectors: ${fixed(shown.cosine)}. Both rows are drawn with equally long vectors.`);

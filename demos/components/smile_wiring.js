@@ -99,7 +99,7 @@ F.hear("smile-set", (wish) => {
   open();
 });
 F.hear("theme", () => later("histogram"));
-new ResizeObserver(() => later("histogram")).observe($(".views"));
+new ResizeObserver(() => { later("histogram"); later("own"); }).observe($(".views"));
 for (const [name] of props.concepts) { const old = Number(asked(name)); if (Math.abs(old) <= END) strengths[name] = Math.round(old * 8) / 8 || 0; }
 if (asked("vectors") === "naive") kind = "naive";
 if (asked("concept") in strengths) hand = asked("concept");
