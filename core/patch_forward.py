@@ -50,7 +50,7 @@ class Layer:
     covered: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chain:
     """head: what works on single pixels; layers, each with its transformed weights; tail: what takes the last map, which is the last
     layer's window if `covered`."""
@@ -73,12 +73,7 @@ def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
     chain = _prepared(model, x.shape[2], pixels, tuple(t._version for t in model.state_dict().values()))
     if chain is None:
         return None
-    side, a, clean = x.shape[2], chain.head(x).permute(2, 3, 0, 1), []
-    for layer, _ in chain.layers:
-        y = F.conv2d(a.permute(2, 3, 0, 1), layer.weight, layer.bias, padding=layer.pad).permute(2, 3, 0, 1)
-        clean.append((_rows(a), _rows(y)))
-        a = _finish(layer, y, a)
-    last, height = _rows(a), a.shape[0]
+    side, (clean, last, height) = x.shape[2], _untouched(chain, _Picture(x))
 
     def logits(places: Tensor, colours: Tensor) -> Tensor:
         row, column = (places // side).T.contiguous(), (places % side).T.contiguous()
@@ -96,6 +91,31 @@ def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
 def batch(pixels: int) -> int:
     """How many candidates at once are fastest: a population of the paper's size, less with more pixels."""
     return max(48, 512 // pixels)
+
+
+class _Picture:
+    """A picture that equals another of the same pixels, so that the last ones can be remembered."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.x, self.key = x, (x.shape, x.dtype, x.device, x.cpu().numpy().tobytes())
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Picture) and self.key == other.key
+
+
+@functools.lru_cache(maxsize=8)
+@torch.no_grad()
+def _untouched(chain: Chain, picture: _Picture) -> tuple[list[tuple[Tensor, Tensor]], Tensor, int]:
+    """The picture's own values, as rows: before and behind each convolution, then the last map, and that map's height."""
+    a, clean = chain.head(picture.x).permute(2, 3, 0, 1), []
+    for layer, _ in chain.layers:
+        y = F.conv2d(a.permute(2, 3, 0, 1), layer.weight, layer.bias, padding=layer.pad).permute(2, 3, 0, 1)
+        clean.append((_rows(a), _rows(y)))
+        a = _finish(layer, y, a)
+    return clean, _rows(a), a.shape[0]
 
 
 # --- reading the net ---------------------------------------------------------------------------------------------------------

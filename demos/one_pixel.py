@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ PRESETS = {  # name: (sample, model, pixels, target, population, generations)
 }
 
 
+@functools.lru_cache(maxsize=32)  # a file keeps its content: its name tells it
 def _subject(image: str | None, sample: str, model: str) -> tuple:
     """The net, the picture, its true label or "", the probabilities, and what every report holds."""
     net = zoo.load(model)
@@ -56,6 +58,12 @@ def look(image: str | None, sample: str, model: str) -> tuple[Image.Image, dict]
     """The picture as the net gets it, and what the net sees."""
     _, x, _, base = _subject(image, sample, model)
     return images.to_image(x), base | {"phase": "look"}
+
+
+def ready(image: str | None, sample: str, model: str) -> None:
+    """Once the picture is shown: what an attack on it will ask for first, so that its first generation does not wait for it."""
+    net, x, _, _ = _subject(image, sample, model)
+    one_pixel.prepare(net, x)
 
 
 def one_pixel_attack(
@@ -209,6 +217,7 @@ def build() -> ui.Built:
     knobs = {"pixels": pixels, "target": target, "own": own, "population": population, "generations": generations, "seed": seed}
     another = [chooser.tick.change, chooser.image.change]
     looked = ui.endpoint(another, ui.computed(look), given, [clean, seen], weight=ui.LIGHT, public=False)
+    ui.plumbing(looked.success, ui.computed(ready), given, [])
     ran = ui.endpoint(
         [start.click], ui.computed(one_pixel_attack), given | knobs, [clean, attacked, report], weight=ui.LONG, name="one_pixel"
     )
