@@ -143,17 +143,22 @@ def one_pixel_batch(count: int, pixels: int, population: int, generations: int, 
     for now in one_pixel.attack_batch(net, x.to(device), y.to(device), **knobs):
         if time.perf_counter() - shown > 0.3 or (now.index == len(x) - 1 and (now.step is None or now.step.done)):
             shown = time.perf_counter()
-            yield _table(now, len(x), source, pixels, population)
+            yield _table(now, len(x), source, pixels, population, generations)
         else:
             yield Pause()
 
 
-def _table(now: one_pixel.Progress, total: int, source: str, pixels: int, population: int) -> str:
+def _table(now: one_pixel.Progress, total: int, source: str, pixels: int, population: int, generations: int) -> str:
     s = now.summary
-    rate = f"{s.rate:.0%} ({s.fooled} of {s.attacked}; 95 % interval {s.low:.0%} to {s.high:.0%})" if s.attacked else "–"
-    confidence = f"{s.confidence:.0%}" if s.fooled else "–"
+
+    def share(p: float) -> str:
+        return f"{100 * p:.0f} %"
+
+    rate = f"{share(s.rate)} ({s.fooled} of {s.attacked}; 95 % interval {share(s.low)} to {share(s.high)})" if s.attacked else "–"
+    confidence = share(s.confidence) if s.fooled else "–"
     evaluations = f"{s.evaluations:,.0f}" if s.attacked else "–"
-    here = f"**here**: {zoo.MODELS[DEFAULT].title}, {pixels} pixel{'s' if pixels > 1 else ''}, population {population}"
+    many, long = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((pixels, "pixel"), (generations, "generation")))
+    here = f"**here**: {zoo.MODELS[DEFAULT].title}, {many}, population {population}, {long}"
     rows = [
         ("", "success, untargeted", "mean confidence in the wrong class", "mean evaluations"),
         ("---",) * 4,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from pathlib import Path
 
@@ -101,6 +102,17 @@ def test_the_weakest_place_of_the_map_is_as_weak_as_it_says(client):
     place = {"row": int(row), "column": int(column), "colour": weak["colours"][weak["colour"][row][column]]}
     report = client.predict(image=None, sample="digit-8", model="mnist-cnn", place=place, api_name="/set_pixel")[1]
     assert weak["confidence"] - report["confidence"] == pytest.approx(drop.max(), abs=1e-4)
+
+
+def test_a_batch_ends_with_a_table_that_counts_every_picture(client):
+    given = {"count": 4, "pixels": 1, "population": 8, "generations": 1, "seed": 0}
+    *_, table = client.submit(**given, api_name="/one_pixel_batch")
+    fooled, attacked = map(int, re.search(r"\((\d+) of (\d+); 95 % interval \d+ % to \d+ %\)", table).groups())
+    left_out = int(re.search(r"(\d+) left out", table)[1])
+    x, y, _ = samples.cifar10_test(4)
+    net = zoo.load("cifar10-resnet")
+    assert left_out == int((net(x).argmax(1) != y).sum()) and attacked == 4 - left_out >= fooled
+    assert "Picture 4 of 4" in table and "population 8, 1 generation |" in table
 
 
 @pytest.mark.browser
