@@ -1,9 +1,15 @@
-"""Writing with the LSTM: alone, beside others, and through the server:  python -m benchmarks.write [--length 300] [--writers 20]
+"""Writing with the LSTM: alone, beside others, and through the server:
+
+    python -m benchmarks.write [--length 300] [--writers 20] [--threads 2]
 
 Plain loop. The reference: PyTorch's nn.LSTM called once per character, a softmax over the vocabulary, torch.multinomial, the state carried;
 without gradients. With oneDNN, PyTorch's default, it packs the weights anew at every call; "without oneDNN" is the plain loop at its best,
 and the goal, 3 times as fast, is counted against both. All ways take turns in one process and must write the same number of characters;
-the best of three rounds counts, since whatever else the machine does only slows them.
+the best of three rounds counts, since whatever else the machine does only slows them. On a busy machine, where threads wait for one
+another, the numbers hold with --threads 1.
+
+Levers. The parts of a character's step, each timed where it stands, after the others have filled the cache: medians of 1,000 characters.
+The products also as they would be in single precision, and through PyTorch's door for quantized nets.
 
 Writers. So many texts at once on one desk (core.writers), from different seeds, at full speed: characters per second of all, of the slowest
 and of the quickest text; first: from the start until each has its first character, all prompts read anew.
@@ -19,6 +25,7 @@ import argparse
 import asyncio
 import json
 import secrets
+import statistics
 import time
 from collections.abc import Callable
 
@@ -79,6 +86,36 @@ def alone(model: text.CharLSTM, prompt: str, length: int) -> None:
     rows = [[n, f"{s:.0f}", f"{s / reference:.1f}", f"{s / at_best:.1f}"] for n, s in speeds.items()]
     head = ["one writer", "characters a second", "to the plain loop", "to the plain loop without oneDNN"]
     table(f"{NET}, {length} characters after a prompt of {len(prompt)}, {torch.get_num_threads()} thread(s); goal {GOAL:.0f}", head, rows)
+
+
+def levers(model: text.CharLSTM) -> None:
+    """Where a character's time goes, and what its products would cost otherwise."""
+    step, clock = text.stepper(model), time.perf_counter
+    H, part = step.H, {name: value.float() for name, value in model.state_dict().items()}
+    weights = [part["lstm.weight_hh_l0"], torch.cat([part["lstm.weight_ih_l1"], part["lstm.weight_hh_l1"]], 1), part["read_out.weight"]]
+    h = torch.rand(1, 2 * H)
+    inputs = [h[:, :H].contiguous(), h, h[:, H:].contiguous()]
+    ways: dict[str, list[Callable[[], object]]] = {
+        "products, single precision": [lambda x=x, w=w: torch.nn.functional.linear(x, w) for x, w in zip(inputs, weights, strict=True)],
+    }
+    if "fbgemm" in torch.backends.quantized.supported_engines:
+        packs = [torch.ops.quantized.linear_prepack_fp16(w, None) for w in weights]
+        quantized = torch.ops.quantized.linear_dynamic_fp16
+        ways["products, half, as quantized nets"] = [lambda x=x, p=p: quantized(x, p) for x, p in zip(inputs, packs, strict=True)]
+    products = zip((x.numpy() for x in inputs), (step.first, step.second, step.last), strict=True)
+    ways["products (used)"] = [lambda x=x, product=product: product(x) for x, product in products]
+    state, logits = step.start(1), torch.rand(len(step.vocabulary))
+    ways["whole step"] = [lambda: step([3], state)]
+    ways["draw"] = [lambda: text.choose(logits, step.vocabulary, 0.5, temperature=0.8)]
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    with torch.inference_mode():
+        for _ in range(1000):
+            for name, parts in ways.items():
+                start = clock()
+                for run in parts:
+                    run()
+                taken[name].append(clock() - start)
+    table("A character", ["", "microseconds"], [[name, f"{1e6 * statistics.median(times):.0f}"] for name, times in taken.items()])
 
 
 def together(model: text.CharLSTM, prompt: str, length: int, many: int) -> None:
@@ -147,9 +184,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--length", type=int, default=300)
     parser.add_argument("--writers", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     model, prompt = zoo.load(NET), text.CORPORA["nietzsche"].prompt
     alone(model, prompt, options.length)
+    levers(model)
     together(model, prompt, options.length, options.writers)
     with serve() as (url, _):
         asyncio.run(served(url, model, prompt, options.length, options.writers))

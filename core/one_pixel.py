@@ -80,6 +80,11 @@ def attack(
     return _evolve(_judge(model, x, label, k, targeted), x, label, k, population, generations, generator)
 
 
+def prepare(model: Model, x: Tensor) -> None:
+    """Works out what an attack on this picture will ask for first: the net's weights and the picture's own values, as windows want them."""
+    windowed(model, picture(x), 1)
+
+
 def mutate(population: Tensor, r: Tensor) -> Tensor:
     """The children v_i = r1 + F (r2 - r3) of members (P, D); r: (P, 3) indices -> (P, D)."""
     r1, r2, r3 = (population[i] for i in r.T)

@@ -31,7 +31,8 @@ class Layer:
 
     after: functions of (..., C), in their order; pool: the factor by which they shrink the map.   skip: the input is added at the end.
     Its place in the chain: the map that comes in is height x height; `windows` windows of a candidate come out, made x made values
-    before the pool; Winograd's m (0: none); reach: made, if the change alone is convolved (0: the window with what surrounds it).
+    before the pool; Winograd's m (0: none); reach: made, if the change alone is convolved (0: the window with what surrounds it);
+    covered: the window that comes in is the whole map.
     """
 
     weight: Tensor
@@ -46,15 +47,18 @@ class Layer:
     made: int = 0
     m: int = 0
     reach: int = 0
+    covered: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chain:
-    """head: what works on single pixels; layers, each with its transformed weights; tail: what takes the last map."""
+    """head: what works on single pixels; layers, each with its transformed weights; tail: what takes the last map, which is the last
+    layer's window if `covered`."""
 
     head: nn.Module
     layers: tuple[tuple[Layer, Tensor], ...]
     tail: nn.Module
+    covered: bool
 
 
 def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
@@ -69,20 +73,17 @@ def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
     chain = _prepared(model, x.shape[2], pixels, tuple(t._version for t in model.state_dict().values()))
     if chain is None:
         return None
-    side, a, clean = x.shape[2], chain.head(x).permute(2, 3, 0, 1), []
-    for layer, _ in chain.layers:
-        y = F.conv2d(a.permute(2, 3, 0, 1), layer.weight, layer.bias, padding=layer.pad).permute(2, 3, 0, 1)
-        clean.append((_rows(a), _rows(y)))
-        a = _finish(layer, y, a)
-    last, height = _rows(a), a.shape[0]
+    side, (clean, last, height) = x.shape[2], _untouched(chain, _Picture(x))
 
     def logits(places: Tensor, colours: Tensor) -> Tensor:
         row, column = (places // side).T.contiguous(), (places % side).T.contiguous()
         patch = chain.head(colours.transpose(0, 1).flatten(0, 1)[..., None, None]).permute(2, 3, 0, 1)
         for (layer, weight), untouched in zip(chain.layers, clean, strict=True):
             patch, row, column = (_advance_change if layer.reach else _advance)(layer, weight, *untouched, patch, row, column)
-        everything = torch.arange(height, device=x.device)[:, None].expand(-1, len(places))
-        return chain.tail(_gather(last, height, patch, row, column, everything, everything).permute(2, 3, 0, 1))
+        if not chain.covered:
+            everything = torch.arange(height, device=x.device)[:, None].expand(-1, len(places))
+            patch = _gather(last, height, patch, row, column, everything, everything)
+        return chain.tail(patch.permute(2, 3, 0, 1).contiguous(memory_format=torch.channels_last))
 
     return logits
 
@@ -90,6 +91,31 @@ def evaluator(model: nn.Module, x: Tensor, *, pixels: int) -> Logits | None:
 def batch(pixels: int) -> int:
     """How many candidates at once are fastest: a population of the paper's size, less with more pixels."""
     return max(48, 512 // pixels)
+
+
+class _Picture:
+    """A picture that equals another of the same pixels, so that the last ones can be remembered."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.x, self.key = x, (x.shape, x.dtype, x.device, x.cpu().numpy().tobytes())
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Picture) and self.key == other.key
+
+
+@functools.lru_cache(maxsize=8)
+@torch.no_grad()
+def _untouched(chain: Chain, picture: _Picture) -> tuple[list[tuple[Tensor, Tensor]], Tensor, int]:
+    """The picture's own values, as rows: before and behind each convolution, then the last map, and that map's height."""
+    a, clean = chain.head(picture.x).permute(2, 3, 0, 1), []
+    for layer, _ in chain.layers:
+        y = F.conv2d(a.permute(2, 3, 0, 1), layer.weight, layer.bias, padding=layer.pad).permute(2, 3, 0, 1)
+        clean.append((_rows(a), _rows(y)))
+        a = _finish(layer, y, a)
+    return clean, _rows(a), a.shape[0]
 
 
 # --- reading the net ---------------------------------------------------------------------------------------------------------
@@ -102,12 +128,13 @@ def _prepared(model: nn.Module, side: int, pixels: int, versions: tuple[int, ...
     if chain is None:
         return None
     head, layers, tail = chain
-    ready, height, size, windows = [], side, 1, pixels
+    ready, height, size, windows, covered = [], side, 1, pixels, False
     for layer in layers:
-        layer = _placed(layer, height, size, windows)
+        layer = replace(_placed(layer, height, size, windows), covered=covered)
         height, size, windows = (height + 2 * layer.pad - layer.kernel + 1) // layer.pool, layer.made // layer.pool, layer.windows
+        covered = size == height and windows == 1 and (not layer.reach or layer.pool > 1)  # kept inside the map
         ready.append((layer, _transformed(layer)))
-    return Chain(head, tuple(ready), tail)
+    return Chain(head, tuple(ready), tail, covered)
 
 
 def _chain(model: nn.Sequential) -> tuple[nn.Module, list[Layer], nn.Module] | None:
@@ -210,16 +237,24 @@ def _advance(
     m = layer.m or layer.made
     t = -(-layer.made // m)
     tiled = (torch.arange(m + k - 1, device=device)[:, None] + torch.arange(t, device=device) * m).view(-1, 1) - layer.pad
-    rows, columns = (s.view(1, -1) * pool for s in start)
-    taken = _gather(clean, layer.height, patch, row, column, rows + tiled, columns + tiled)
+    whole = t == 1 and layer.windows == 1 and free == 0
+    inside = (layer.pad, min(m + k - 1, layer.pad + layer.height)) if whole and layer.m else (0, m + k - 1)
+    if whole:
+        tiled = tiled[slice(*inside)]  # what is known to be zero takes no part
+    if layer.covered and whole and len(tiled) == layer.height:
+        taken = patch
+    else:
+        rows, columns = (s.view(1, -1) * pool for s in start)
+        taken = _gather(clean, layer.height, patch, row, column, rows + tiled, columns + tiled)
     if layer.m:
-        y = _winograd(layer, weight, taken.view(m + 2, t, m + 2, t, *taken.shape[2:]))
+        y = _winograd(layer, weight, taken, t, inside)
     else:
         y = torch.cat([taken[i : i + m, j : j + m] for i in range(k) for j in range(k)], 3) @ weight + layer.bias
-    if layer.skip:  # same size, no pool: the input under the window that goes out
+    if layer.skip and not (layer.covered and whole):  # same size, no pool: the input under the window that goes out
         window = torch.arange(layer.made, device=device)[:, None]
-        taken = _gather(clean, layer.height, patch, row, column, rows + window, columns + window)
-    return _finish(layer, y, taken), *start
+        rows, columns = (s.view(1, -1) for s in start)
+        patch = _gather(clean, layer.height, patch, row, column, rows + window, columns + window)
+    return _finish(layer, y, patch), *start
 
 
 def _advance_change(
@@ -232,13 +267,17 @@ def _advance_change(
     n, N, height, device = patch.shape[0], layer.reach, layer.height, row.device
     out = height + 2 * layer.pad - 2
     place, reached = torch.arange(n, device=device)[:, None], torch.arange(N, device=device)[:, None]
-    d = (patch - _lookup(clean, height, row + place, column + place)) * _inside(height, row + place, column + place)[..., None]
+    d = (patch - _lookup(clean, height, row + place, column + place)).mul_(_inside(height, row + place, column + place)[..., None])
     E, _, D = (M.to(d) for M in _products(n))
-    M = torch.bmm((E @ d.reshape(n * n, -1)).view(N * N, -1, d.shape[3]), weight)
+    M = torch.bmm((E @ d.view(n * n, -1)).view(N * N, -1, d.shape[3]), weight)
     start = [s + layer.pad - 2 for s in (row, column)]
     rows, columns = (s + reached for s in start)
-    y = (D @ M.flatten(1)).view(N, N, d.shape[2], -1).add_(_lookup(clean_out, out, rows, columns))
-    came = _gather(clean, height, patch, row, column, rows, columns) if layer.skip else y
+    y = _lookup(clean_out, out, rows, columns)
+    y.view(N * N, -1).addmm_(D, M.flatten(1))
+    came = y
+    if layer.skip:  # pad is 1: the change stands in the middle
+        came = _lookup(clean, height, rows, columns)
+        came[1:-1, 1:-1] += d
     if layer.pool > 1:
         free = out // layer.pool - layer.made // layer.pool
         cells = [s.div(layer.pool, rounding_mode="floor").clamp(0, free) for s in start]
@@ -319,11 +358,15 @@ def _transformed(layer: Layer) -> Tensor:
     return (G @ w.reshape(9, -1)).view(-1, *w.shape[2:])
 
 
-def _winograd(layer: Layer, weight: Tensor, d: Tensor) -> Tensor:
-    """d: (m + 2, t, m + 2, t, B, C) tiles -> (made, made, B, C_out)."""
-    m, t, B = layer.m, d.shape[1], d.shape[4]
+def _winograd(layer: Layer, weight: Tensor, d: Tensor, t: int, inside: tuple[int, int]) -> Tensor:
+    """d: ((m + 2) t, (m + 2) t, B, C), tiles by their places -> (made, made, B, C_out). Of a single tile d holds the places `inside`."""
+    m, B = layer.m, d.shape[2]
     A, _, Bt = (M.to(d) for M in _toom_cook(m))
-    V = Bt @ d.transpose(1, 2).reshape((m + 2) ** 2, -1)
+    if t > 1:
+        d = d.view(m + 2, t, m + 2, t, B, -1).transpose(1, 2)
+    held = slice(*inside)
+    Bt = Bt.view(-1, m + 2, m + 2)[:, held, held].flatten(1)
+    V = Bt @ d.reshape(Bt.shape[1], -1)
     M = torch.bmm(V.view(len(V), t * t * B, -1), weight)
     M[m + 3] += layer.bias  # the product at the points (1, 1) goes into every output once
     y = (A @ M.flatten(1)).view(m, m, t, t, B, -1).permute(2, 0, 3, 1, 4, 5)

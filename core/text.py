@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from core.checks import UserError, choice, number, shown, whole
 
 State = tuple[Tensor, Tensor]
+Rows = tuple[np.ndarray, np.ndarray]
 LENGTH = (1, 2000)  # characters that one call writes
 KEPT = 2000  # characters of a prompt that the net reads: the last ones
 
@@ -108,10 +110,19 @@ def reweight(p: Tensor | np.ndarray, temperature: float) -> Tensor | np.ndarray:
     top = p.max(-1, keepdims=True)
     if not (p.min() >= 0 and top.min() > 0 and top.max() < math.inf):  # NaN is caught too
         raise UserError("The probabilities must be numbers from 0 up, and not all of them 0.")
-    with np.errstate(all="ignore"):
-        below = np.log(p) - np.log(top)  # the largest is 0: nothing can overflow
+    with np.errstate(divide="ignore"):
+        return _sharpened(np.log(p), T)
+
+
+def _sharpened(log_p: np.ndarray, T: float) -> np.ndarray:
+    """`reweight`, of logarithms."""
+    below = log_p - log_p.max(-1, keepdims=True)  # the largest is 0: nothing can overflow
+    if 1e-3 < T < math.inf:
         q = np.exp(below / T)
-    q[below == 0], q[p == 0] = 1.0, 0.0  # also where T makes it 0 / 0 or inf / inf
+    else:
+        with np.errstate(all="ignore"):
+            q = np.exp(below / T)
+        q[below == 0], q[below == -math.inf] = 1.0, 0.0  # also where T makes it 0 / 0 or inf / inf
     return q / q.sum(-1, keepdims=True)
 
 
@@ -166,21 +177,21 @@ def choose(
 ) -> tuple[int, Step]:
     """Draws the next character: softmax, temperature, top-k, top-p in this order, then `draw`. Returns its class and the Step."""
     log_p = log_softmax(logits)
-    p = np.exp(log_p)
-    place = draw(shaped(p, temperature, k, share), u)
+    p, q = np.exp(log_p), shaped(log_p, temperature, k, share)
+    place = draw(q, u)
     return place, Step(vocabulary[place], logits, float(p[place]), float(-(p @ log_p) / math.log(2)))
 
 
 def log_softmax(logits: Tensor) -> np.ndarray:
     """Natural logarithms of the probabilities, (..., V) in double precision."""
-    z = logits.double().numpy()
+    z = logits.numpy().astype(np.float64)
     below = z - z.max(-1, keepdims=True)
     return below - np.log(np.exp(below).sum(-1, keepdims=True))
 
 
-def shaped(p: np.ndarray, temperature: float, k: int | None = None, share: float | None = None) -> np.ndarray:
-    """What is drawn from: p (V,) after temperature, top-k and top-p, in this order."""
-    q = reweight(p, temperature)
+def shaped(log_p: np.ndarray, temperature: float, k: int | None = None, share: float | None = None) -> np.ndarray:
+    """What is drawn from: p (V,), given by its logarithms, after `reweight`, top-k and top-p, in this order."""
+    q = _sharpened(log_p, _temperature(temperature))
     q = q if k is None else top_k(q, k)
     return q if share is None else top_p(q, share)
 
@@ -211,7 +222,7 @@ def generate(
 
     prompt: its last 2,000 characters are read; an empty one counts as a new line. All must be in model.vocabulary (see `readable`).
     temperature: T >= 0, 0 is greedy; or a function without arguments, asked before each character, so that a hand can move it meanwhile.
-    top_k, top_p: None leaves them out.   length: 1 ... 2,000.   generator: on the CPU; one number of it is used up per character.
+    top_k, top_p: None leaves them out.   length: 1 ... 2,000.   generator: on the CPU; `length` numbers of it are used up.
     Raises UserError, at the call, for anything else.
     """
     ask = temperature if callable(temperature) else lambda: temperature
@@ -224,12 +235,11 @@ def _generate(
 ) -> Iterator[Step]:
     state = step.start(1)
     for place in ids:
-        logits, state = step(torch.tensor([place]), state)
-    for _ in range(length):
-        u = float(torch.rand((), generator=generator, dtype=torch.float64))
+        logits, state = step([place], state)
+    for u in torch.rand(length, generator=generator, dtype=torch.float64).tolist():
         place, written = choose(logits[0], step.vocabulary, u, temperature=ask(), k=k, share=share)
         yield written
-        logits, state = step(torch.tensor([place]), state)
+        logits, state = step([place], state)
 
 
 def checked(
@@ -264,27 +274,41 @@ class Stepper:
         part = {name: value.detach().cpu().float() for name, value in model.state_dict().items()}
         W, U, b = (lambda layer, n=n: _gates(part[f"lstm.{n}_l{layer}"]) for n in ("weight_ih", "weight_hh", "bias_ih"))
         bias = [b(layer) + _gates(part[f"lstm.bias_hh_l{layer}"]) for layer in (0, 1)]
-        self.table = part["embedding.weight"] @ W(0).T + bias[0]
-        self.first, self.second = _packed(U(0), None), _packed(torch.cat([W(1), U(1)], 1), bias[1])
+        self.table = (part["embedding.weight"] @ W(0).T + bias[0]).numpy()
+        self.first, self.second = _packed(U(0), torch.zeros(4 * self.H)), _packed(torch.cat([W(1), U(1)], 1), bias[1])
         self.last = _packed(part["read_out.weight"], part["read_out.bias"])
 
-    def start(self, B: int) -> State:
+    def start(self, B: int) -> Rows:
         """The empty state of B texts."""
-        return torch.zeros(B, 2 * self.H), torch.zeros(B, 2 * self.H)
+        return np.zeros((B, 2 * self.H), "f4"), np.zeros((B, 2 * self.H), "f4")
 
     @torch.inference_mode()
-    def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        H = self.H
-        h, c = (part.numpy().copy() for part in state)  # numpy between the products: a call costs a tenth of what it costs in torch
-        for layer in (0, 1):
-            here = slice(layer * H, (layer + 1) * H)
-            z = self.second(torch.from_numpy(h)) if layer else self.first(torch.from_numpy(h[:, :H].copy())) + self.table[ids]
-            z = z.numpy()
-            with np.errstate(over="ignore"):  # exp(-z) = infinity is the sigmoid 0
-                i, f, o = np.split(1 / (1 + np.exp(-z[:, : 3 * H])), 3, axis=1)
-            c[:, here] = f * c[:, here] + i * np.tanh(z[:, 3 * H :])
-            h[:, here] = o * np.tanh(c[:, here])
-        return self.last(torch.from_numpy(h[:, H:].copy())), (torch.from_numpy(h), torch.from_numpy(c))
+    def __call__(self, ids: Tensor | list[int], state: Rows) -> tuple[Tensor, Rows]:
+        H, h, c = self.H, state[0].copy(), state[1].copy()  # numpy between the products: a call costs a tenth of what it costs in torch
+        z = self.first(np.ascontiguousarray(h[:, :H]))
+        z += self.table[np.asarray(ids)]
+        _cell(z, h[:, :H], c[:, :H])
+        _cell(self.second(h), h[:, H:], c[:, H:])
+        return torch.from_numpy(self.last(np.ascontiguousarray(h[:, H:]))), (h, c)
+
+
+def _cell(z: np.ndarray, h: np.ndarray, c: np.ndarray) -> None:
+    """z (B, 4H), the gates i f o g before their functions, and the cells c -> the next h and c, in place: few calls, no new memory.
+
+    sigmoid z = (tanh(z / 2) + 1) / 2: one tanh does for all four, and nothing can overflow.
+    """
+    H = c.shape[1]
+    sigmoids = z[:, : 3 * H]
+    sigmoids *= 0.5
+    np.tanh(z, out=z)
+    sigmoids *= 0.5
+    sigmoids += 0.5
+    i, f, o, g = z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
+    c *= f
+    i *= g
+    c += i
+    np.tanh(c, out=h)
+    h *= o
 
 
 def readable(prompt: object, corpus: str) -> tuple[str, list[str]]:
@@ -361,13 +385,24 @@ def _gates(weight: Tensor) -> Tensor:
     return torch.cat([i, f, o, g])
 
 
-def _packed(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """x (B, N) -> x weight^T + bias, every row in the same order of additions whatever B is."""
-    if "fbgemm" in torch.backends.quantized.supported_engines and torch.backends.quantized.engine in ("fbgemm", "x86", "onednn"):
+def _packed(weight: Tensor, bias: Tensor) -> Callable[[np.ndarray], np.ndarray]:
+    """x (B, N) -> x weight^T + bias, in single precision, every row in the same order of additions whatever B is.
+
+    PyTorch has two doors to its product with packed half-precision weights. The one taken here costs 2 us a call and works alone, so that
+    a step waits for no other thread; the other, for quantized nets, costs 20 us and wants all threads. The first is said to go some day.
+    """
+    if "fbgemm" not in torch.backends.quantized.supported_engines or torch.backends.quantized.engine not in ("fbgemm", "x86", "onednn"):
+        transposed = weight.T.contiguous()  # other processors: row by row
+        return lambda x: (torch.cat([row @ transposed for row in torch.from_numpy(x)[:, None]]) + bias).numpy()
+    multiply = getattr(torch, "fbgemm_linear_fp16_weight_fp32_activation", None)
+    if multiply is None:
         packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
-        return lambda x: torch.ops.quantized.linear_dynamic_fp16(x, packed)
-    transposed = weight.T.contiguous()  # other processors: row by row
-    return lambda x: torch.cat([row @ transposed for row in x[:, None]]) + (0 if bias is None else bias)
+        return lambda x: torch.ops.quantized.linear_dynamic_fp16(torch.from_numpy(x), packed).numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of its going
+        packed = torch.fbgemm_pack_gemm_matrix_fp16(weight)
+        multiply(torch.zeros(1, weight.shape[1]), packed, bias)
+    return lambda x: multiply(torch.from_numpy(x), packed, bias).numpy()
 
 
 def _temperature(value: object) -> float:

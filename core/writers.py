@@ -11,11 +11,12 @@ import threading
 import time
 from collections import OrderedDict, deque
 
+import numpy as np
 import torch
 
 from core import text
 from core.checks import number, whole
-from core.text import CharLSTM, State, Step, Stepper
+from core.text import CharLSTM, Rows, Step, Stepper
 
 MOST = 64  # writers in a step; more take turns
 IDLE = 60.0  # seconds after which a thread without work ends
@@ -32,7 +33,8 @@ class Writer:
     def __init__(self, ids: list[int], temperature: float, k: int | None, share: float | None, length: int, pace: float, generator):
         self.ids, self.at, self.state = ids, 0, None
         self.temperature, self.k, self.share = temperature, k, share
-        self.left, self.pace, self.generator = length, pace, generator
+        self.left, self.pace = length, pace
+        self.numbers = iter(torch.rand(length, generator=generator, dtype=torch.float64).tolist())
         self.due, self.done, self.error = 0.0, False, None
         self.steps: deque[Step] = deque()
 
@@ -58,7 +60,7 @@ class Desk:
 
     def __init__(self, step: Stepper):
         self.step, self.writers, self.thread = step, [], None
-        self.read: OrderedDict[tuple[int, ...], State] = OrderedDict()
+        self.read: OrderedDict[tuple[int, ...], Rows] = OrderedDict()
         self.wake = threading.Condition()
 
     def add(self, writer: Writer) -> None:
@@ -100,8 +102,8 @@ class Desk:
                         writer.error, writer.done = error, True
 
     def _once(self, due: list[Writer]) -> None:
-        ids = torch.tensor([w.ids[w.at] for w in due])
-        logits, (h, c) = self.step(ids, tuple(torch.cat(part) for part in zip(*(w.state for w in due), strict=True)))
+        h, c = (np.concatenate(part) for part in zip(*(w.state for w in due), strict=True))
+        logits, (h, c) = self.step([w.ids[w.at] for w in due], (h, c))
         now = time.monotonic()
         for row, w in enumerate(due):
             w.state = (h[row : row + 1], c[row : row + 1])
@@ -111,8 +113,7 @@ class Desk:
             if w.at < len(w.ids) or w.done:
                 w.due = now  # still reading its prompt
                 continue
-            u = float(torch.rand((), generator=w.generator, dtype=torch.float64))
-            place, step = text.choose(logits[row], self.step.vocabulary, u, temperature=w.temperature, k=w.k, share=w.share)
+            place, step = text.choose(logits[row], self.step.vocabulary, next(w.numbers), temperature=w.temperature, k=w.k, share=w.share)
             w.steps.append(step)
             w.ids, w.at, w.left = [place], 0, w.left - 1
             w.due = max(w.due + 1 / w.pace, now - 0.1) if w.pace else now
@@ -121,7 +122,7 @@ class Desk:
     def _remember(self, writer: Writer) -> None:
         if len(writer.ids) > 1:
             with self.wake:
-                self.read[tuple(writer.ids[:-1])] = tuple(part.clone() for part in writer.state)
+                self.read[tuple(writer.ids[:-1])] = tuple(part.copy() for part in writer.state)
                 while len(self.read) > REMEMBERED:
                     self.read.popitem(last=False)
 

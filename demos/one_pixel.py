@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ PRESETS = {  # name: (sample, model, pixels, target, population, generations)
 }
 
 
+@functools.lru_cache(maxsize=32)  # a file keeps its content: its name tells it
 def _subject(image: str | None, sample: str, model: str) -> tuple:
     """The net, the picture, its true label or "", the probabilities, and what every report holds."""
     net = zoo.load(model)
@@ -56,6 +58,12 @@ def look(image: str | None, sample: str, model: str) -> tuple[Image.Image, dict]
     """The picture as the net gets it, and what the net sees."""
     _, x, _, base = _subject(image, sample, model)
     return images.to_image(x), base | {"phase": "look"}
+
+
+def ready(image: str | None, sample: str, model: str) -> None:
+    """Once the picture is shown: what an attack on it will ask for first, so that its first generation does not wait for it."""
+    net, x, _, _ = _subject(image, sample, model)
+    one_pixel.prepare(net, x)
 
 
 def one_pixel_attack(
@@ -135,17 +143,22 @@ def one_pixel_batch(count: int, pixels: int, population: int, generations: int, 
     for now in one_pixel.attack_batch(net, x.to(device), y.to(device), **knobs):
         if time.perf_counter() - shown > 0.3 or (now.index == len(x) - 1 and (now.step is None or now.step.done)):
             shown = time.perf_counter()
-            yield _table(now, len(x), source, pixels, population)
+            yield _table(now, len(x), source, pixels, population, generations)
         else:
             yield Pause()
 
 
-def _table(now: one_pixel.Progress, total: int, source: str, pixels: int, population: int) -> str:
+def _table(now: one_pixel.Progress, total: int, source: str, pixels: int, population: int, generations: int) -> str:
     s = now.summary
-    rate = f"{s.rate:.0%} ({s.fooled} of {s.attacked}; 95 % interval {s.low:.0%} to {s.high:.0%})" if s.attacked else "–"
-    confidence = f"{s.confidence:.0%}" if s.fooled else "–"
+
+    def share(p: float) -> str:
+        return f"{100 * p:.0f} %"
+
+    rate = f"{share(s.rate)} ({s.fooled} of {s.attacked}; 95 % interval {share(s.low)} to {share(s.high)})" if s.attacked else "–"
+    confidence = share(s.confidence) if s.fooled else "–"
     evaluations = f"{s.evaluations:,.0f}" if s.attacked else "–"
-    here = f"**here**: {zoo.MODELS[DEFAULT].title}, {pixels} pixel{'s' if pixels > 1 else ''}, population {population}"
+    many, long = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((pixels, "pixel"), (generations, "generation")))
+    here = f"**here**: {zoo.MODELS[DEFAULT].title}, {many}, population {population}, {long}"
     rows = [
         ("", "success, untargeted", "mean confidence in the wrong class", "mean evaluations"),
         ("---",) * 4,
@@ -209,6 +222,7 @@ def build() -> ui.Built:
     knobs = {"pixels": pixels, "target": target, "own": own, "population": population, "generations": generations, "seed": seed}
     another = [chooser.tick.change, chooser.image.change]
     looked = ui.endpoint(another, ui.computed(look), given, [clean, seen], weight=ui.LIGHT, public=False)
+    ui.plumbing(looked.success, ui.computed(ready), given, [])
     ran = ui.endpoint(
         [start.click], ui.computed(one_pixel_attack), given | knobs, [clean, attacked, report], weight=ui.LONG, name="one_pixel"
     )

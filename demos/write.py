@@ -141,8 +141,8 @@ def next_char(prompt: str, corpus: str, epoch: str, temperature: float, method: 
     net, knobs = _net(corpus, epoch), _knobs(temperature, method, k, share)
     clean, notes = text.readable(prompt, corpus)
     step = writers.write(net, clean, length=1, generator=runtime.generator(0), **knobs).all()[0]
-    p = np.exp(text.log_softmax(step.logits))
-    q = text.shaped(p, *knobs.values())
+    log_p = text.log_softmax(step.logits)
+    p, q = np.exp(log_p), text.shaped(log_p, *knobs.values())
     return {
         "corpus": corpus,
         "epoch": str(epoch),

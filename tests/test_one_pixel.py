@@ -285,6 +285,18 @@ def test_a_net_of_other_layers_or_in_training_takes_its_own_forward():
     )
 
 
+def test_windows_of_a_picture_met_before_are_that_picture_s():
+    """The untouched picture's values are remembered; another picture, or the same one after the weights changed, has its own."""
+    net = awake(nn.Sequential(ResidualStage(3, 4), ConvNormAct(4, 5), nn.AdaptiveMaxPool2d(1), nn.Flatten()))
+    x = random_picture(3, 16)
+    at, white = torch.tensor([[77]]), torch.ones(1, 1, 3)
+    for seed in (1, 1, 2):
+        awake(net, seed)
+        for picture in (x, 1 - x, x):
+            truth = net(painted(picture, torch.tensor([[[77, 255, 255, 255]]])))
+            assert torch.allclose(evaluator(net, picture, pixels=1)(at, white), truth, atol=1e-5)
+
+
 def test_windows_follow_weights_that_change():
     net, x = awake(nn.Sequential(ResidualStage(3, 4), ConvNormAct(4, 5), nn.AdaptiveMaxPool2d(1), nn.Flatten())), random_picture(3, 16)
     at, white = torch.tensor([[77]]), torch.ones(1, 1, 3)

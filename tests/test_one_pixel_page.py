@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +104,17 @@ def test_the_weakest_place_of_the_map_is_as_weak_as_it_says(client):
     assert weak["confidence"] - report["confidence"] == pytest.approx(drop.max(), abs=1e-4)
 
 
+def test_a_batch_ends_with_a_table_that_counts_every_picture(client):
+    given = {"count": 4, "pixels": 1, "population": 8, "generations": 1, "seed": 0}
+    *_, table = client.submit(**given, api_name="/one_pixel_batch")
+    fooled, attacked = map(int, re.search(r"\((\d+) of (\d+); 95 % interval \d+ % to \d+ %\)", table).groups())
+    left_out = int(re.search(r"(\d+) left out", table)[1])
+    x, y, _ = samples.cifar10_test(4)
+    net = zoo.load("cifar10-resnet")
+    assert left_out == int((net(x).argmax(1) != y).sum()) and attacked == 4 - left_out >= fooled
+    assert "Picture 4 of 4" in table and "population 8, 1 generation |" in table
+
+
 @pytest.mark.browser
 def test_an_attack_grows_its_curve_stops_and_starts_again(page, app_url):
     page.goto(app_url + "?tab=one-pixel&sample=cifar10-1&population=800&generations=1000&seed=1&target=frog")
@@ -133,3 +148,37 @@ def test_the_visitor_plays_against_the_net_and_is_counted(page, app_url):
     choose(page, "one-pixel-model", "CIFAR-10")
     page.wait_for_function("() => document.querySelector('.score').textContent === ''")
     assert page.locator(".pixels .magnified figure").count() == 0
+
+
+def processor_seconds(app_url: str) -> float:
+    """What the app that listens there has used so far, with the process that computes."""
+    ticks, port = 0, app_url.rstrip("/").rpartition(":")[2].encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if port in process.joinpath("cmdline").read_bytes().split(b"\0"):
+                ticks += sum(map(int, process.joinpath("stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux what a process has used")
+def test_a_reload_in_mid_run_ends_the_search_on_the_server_and_the_page_works_again(page, app_url):
+    page.goto(app_url + "?tab=one-pixel&model=mnist-cnn&sample=digit-8&population=2000&generations=1000&target=4")
+    page.wait_for_selector(".pixels[data-state=ready]")
+    page.click("#one-pixel-start")
+    page.wait_for_function("() => Number(document.querySelector('.pixels').dataset.generation) >= 1")
+    page.reload()
+    page.wait_for_selector(".pixels[data-state=ready]")
+    assert page.get_attribute(".pixels", "data-generation") == "-1"
+    for _ in range(40):  # a search that goes on would use minutes
+        before = processor_seconds(app_url)
+        assert before > 0
+        time.sleep(1)
+        if processor_seconds(app_url) - before < 0.15:
+            break
+    else:
+        pytest.fail("the search goes on")
+    page.click("#one-pixel-start")
+    page.wait_for_function("() => Number(document.querySelector('.pixels').dataset.generation) >= 1")
+    page.click("#one-pixel-stop")
+    page.wait_for_function("() => document.querySelector('.pixels .verdict').textContent.startsWith('Stopped')")

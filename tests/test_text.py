@@ -212,12 +212,26 @@ def test_a_row_is_the_same_to_the_bit_in_every_batch():
     H, V = step.H, len(step.vocabulary)
     for B in (2, 3, 7, 16, 20, 33, 64):
         g = seeded(B)
-        ids, state = torch.randint(V, (B,), generator=g), (torch.randn(B, 2 * H, generator=g).tanh(), torch.randn(B, 2 * H, generator=g))
+        ids, h_0, c_0 = torch.randint(V, (B,), generator=g), torch.randn(B, 2 * H, generator=g).tanh(), torch.randn(B, 2 * H, generator=g)
+        state = h_0.numpy().copy(), c_0.numpy().copy()
         logits, (h, c) = step(ids, state)
         for row in range(B):
             alone = slice(row, row + 1)
             logits_1, (h_1, c_1) = step(ids[alone], (state[0][alone], state[1][alone]))
-            assert torch.equal(logits_1[0], logits[row]) and torch.equal(h_1[0], h[row]) and torch.equal(c_1[0], c[row])
+            assert torch.equal(logits_1[0], logits[row]) and (h_1[0] == h[row]).all() and (c_1[0] == c[row]).all()
+        assert (state[0] == h_0.numpy()).all() and (state[1] == c_0.numpy()).all()  # what was given stays as it was
+
+
+def test_every_door_to_the_product_gives_the_product(monkeypatch):
+    weight, bias, x = torch.randn(64, 48, generator=seeded(0)).half().float(), torch.randn(64, generator=seeded(1)), torch.randn(5, 48)
+    truth = x.double() @ weight.double().T + bias.double()
+    direct = text._packed(weight, bias)(x.numpy())
+    monkeypatch.delattr(torch, "fbgemm_linear_fp16_weight_fp32_activation", raising=False)
+    quantized = text._packed(weight, bias)(x.numpy())
+    monkeypatch.setattr(torch.backends.quantized, "engine", "qnnpack")
+    rows = text._packed(weight, bias)(x.numpy())
+    for found in (direct, quantized, rows):
+        np.testing.assert_allclose(found, truth, rtol=1e-5, atol=1e-5)
 
 
 def test_a_text_is_the_same_however_many_others_are_written(net):
