@@ -189,7 +189,7 @@ def settle(model: str, sample: str, image: str | None, target: str, population: 
 def build() -> ui.Built:
     """Lays out the tab, wires it, and names its controls for the address bar."""
     gr.Markdown(QUESTION, elem_classes="ff-question")
-    with gr.Row():
+    with gr.Row(elem_classes="ff-figure-after-1"):
         with gr.Column(scale=3, min_width=290):
             chooser = pictures.chooser(DEFAULT, NAME)
             model = ui.Choice(pictures.models(building=True), value=DEFAULT, label="Model", elem_id="one-pixel-model")

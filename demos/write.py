@@ -200,7 +200,7 @@ def build() -> ui.Built:
     say, first = ui.js, text.CORPORA[DEFAULT["corpus"]]
     words = words_of(DEFAULT["corpus"])
     gr.Markdown(QUESTION, elem_classes="ff-question")
-    with gr.Row():
+    with gr.Row(elem_classes="ff-figure-after-2"):
         with gr.Column(scale=3, min_width=290):
             with gr.Row():
                 corpora = [(known.title, name) for name, known in text.CORPORA.items()]

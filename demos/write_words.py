@@ -17,7 +17,7 @@ PRESETS = {  # name: (corpus, epoch, seed text, temperature, method, length)
 
 ENGLISH = {
     "prompt": "Seed text",
-    "epoch": "Training, as epochs of 60",
+    "epoch": "Training (epochs of 60)",
     "temperature": "Temperature",
     "method": "Next character",
     "k": "k: the likeliest that stay",
