@@ -171,7 +171,8 @@ def decode(z: Tensor, batch: int = 50) -> Tensor:
 def attributes(x: Tensor, batch: int = 100) -> Tensor:
     """P(attribute) of faces (B, 3, 64, 64), rounded to 8 bits first, as `faces-attributes` sees them: (B, 40) on the CPU."""
     net = zoo.load("faces-attributes")
-    return torch.cat([net(part.to(zoo.device_of(net))).sigmoid().cpu() for part in images.eight_bit(x).split(batch)])
+    seen = images.eight_bit(x).to(zoo.device_of(net), memory_format=torch.channels_last)  # on a CPU twice as fast in this order
+    return torch.cat([net(part).sigmoid().cpu() for part in seen.split(batch)])
 
 
 def learning(z: Tensor, has: Tensor, sizes: tuple[int, ...], *, draws: int, generator: torch.Generator) -> list[float]:
