@@ -223,8 +223,9 @@ def test_nothing_but_the_named_actions_is_exposed(client):
     plane = {"/manifold_plane", "/manifold_grid", "/manifold_decode", "/manifold_encode", "/manifold_walk"}
     autoencoders = {"/reconstruct", "/denoise", "/anomalies", "/random_net"}
     gans = {"/gan_sample", "/gan_points", "/gan_find", "/gan_interpolate", "/gan_grid", "/gan_arithmetic", "/gan_training"}
+    faces = {"/smile_faces", "/smile_edit", "/concept_strip", "/own_vector"}
     texts = {"/write", "/compare", "/next_char"}
-    assert set(endpoints) == attacks | plane | autoencoders | gans | texts
+    assert set(endpoints) == attacks | plane | autoencoders | gans | faces | texts
     assert [p["parameter_name"] for p in endpoints["/attack"]["parameters"]] == [
         "image",
         "sample",

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from core import classifiers, text, zoo
+from core import classifiers, concepts, text, zoo
 from core.checks import UserError
 from core.images import open_image, to_pixels
 from tests.samples import foolbox_samples, package_folder
@@ -241,7 +241,8 @@ def test_each_weights_file_has_the_card_that_describes_it(name):
     path = zoo.WEIGHTS / zoo.MODELS[name].file
     card = card_of(name)
     assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert card["bytes"] == path.stat().st_size < 10_000_000
+    # 10 MB where it can be: the faces' 128 dimensions and sharp decoder take a little more
+    assert card["bytes"] == path.stat().st_size < (12_000_000 if name == "faces-vae" else 10_000_000)
     closed_form = "-pca" in name  # no epochs
     assert card["name"] == name and (card["epochs"] > 0) != closed_form and card["licence"] and card["data"] and card["metrics"]
     assert card["remake"].startswith(zoo.MODELS[name].remake)
@@ -254,8 +255,9 @@ def test_each_weights_file_has_the_card_that_describes_it(name):
 def test_no_file_lies_in_weights_that_no_row_names():
     known = {spec.file for spec in zoo.MODELS.values() if spec.file and spec.available()}
     indices = {f"{corpus}-index.{ending}" for corpus in text.CORPORA for ending in ("safetensors", "json")}
+    vectors = {f"{concepts.FILE}.safetensors", f"{concepts.FILE}.json"}
     lying = {path.name for path in zoo.WEIGHTS.iterdir() if not path.name.startswith(".")}
-    assert lying == known | {name.replace(".safetensors", ".json") for name in known} | indices
+    assert lying == known | {name.replace(".safetensors", ".json") for name in known} | indices | vectors
 
 
 @pytest.mark.parametrize("name, floor", [("mnist-cnn", 0.994), ("cifar10-resnet", 0.90)])  # the aim is 0.92: README, Models
