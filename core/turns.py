@@ -2,9 +2,9 @@
 between them.
 
 A multi-level feedback queue (Corbato et al. 1962): work starts on the highest level and sinks as it uses time, so what takes
-milliseconds waits for slices, not for whole searches; on one level the first to come is the first served. Who has waited for
-`PATIENCE` seconds rises by a level, so nothing waits for ever. Long work (from level `LONG` on) leaves one slot free for short work.
-A slot alone computes with all threads; several share them.
+milliseconds waits for slices, not for whole searches; on one level the first to come is the first served. Long work (from level `LONG`
+on) computes while no short work does, and leaves one slot free for it. Who has waited for `PATIENCE` seconds rises by a level, and need
+not wait for short work's end, so nothing waits for ever. A slot alone computes with all threads; several share them.
 """
 
 from __future__ import annotations
@@ -79,10 +79,14 @@ class Turns:
         return not (self._busy or self._waiting)
 
     def _choose(self) -> Job | None:
-        """The most urgent of those that wait; of the long ones only while a slot stays free for a short one."""
+        """The most urgent of those that may start. A long one may while a slot stays free for a short one and no short one is there,
+        or it has been patient."""
         now = time.monotonic()
+        short = [j for j in self._waiting if j.level < LONG]
+        calm = not short and self._busy == self._long
+        long = [j for j in self._waiting if j.level >= LONG and (calm or now - j.since >= PATIENCE)]
         room = self._long < max(self._slots - 1, 1)
-        return min((j for j in self._waiting if room or j.level < LONG), key=lambda j: j.urgency(now), default=None)
+        return min(short + long if room else short, key=lambda j: j.urgency(now), default=None)
 
     def _work(self) -> None:
         while True:
@@ -107,7 +111,7 @@ class Turns:
             with self._changed:
                 self._busy -= 1
                 self._long -= long
-                self._changed.notify()
+                self._changed.notify_all()
             if isinstance(value, Pause):
                 job.lowest = LONG if value.low else job.lowest
                 self.ask(job)

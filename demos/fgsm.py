@@ -61,7 +61,7 @@ def fgsm_sweep(
 ) -> Iterator[tuple[Image.Image | None, Image.Image | None, dict]]:
     """What the page calls: the clean picture, the sign of the gradient (or the attacked frames under one another), the numbers."""
     sheets, told = None, time.monotonic()
-    long = zoo.spec(model).size[1] > 64 and sweep.METHODS[choice("method", method, sweep.METHODS)].kind != "sign"
+    long = zoo.spec(model).size[0] > 1 and sweep.METHODS[choice("method", method, sweep.METHODS)].kind != "sign"
     for found, numbers in _run(image, sample, model, method, target, steps, seed):
         if isinstance(found, sweep.Sweep):
             if not sheets:

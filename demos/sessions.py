@@ -1,8 +1,9 @@
 """Sessions that open at once.
 
 When a visitor first acts, Gradio 6.31 describes every part of the page anew for the session, in the server's one loop: 0.1 to 0.3 s with
-this page's parts, in which nobody else is answered; a class that opens the page together waits for all of them. The description serves
-Gradio's deep links alone, which this app does not offer: its links hold the state themselves.
+this page's parts, in which nobody else is answered; a class that opens the page together waits for all of them. At every later answer it
+describes the parts that were changed. The description serves Gradio's deep links alone, which this app does not offer: its links hold
+the state themselves.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ class Session(state_holder.SessionState):
         self._state_ttl: dict[int, Any] = {}
         self.is_closed = False
         self.STATE_TTL_WHEN_CLOSED = 3600
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        if isinstance(self.blocks_config.blocks.get(key), gr.State):
+            super().__setitem__(key, value)
+        else:
+            self.blocks_config.blocks[key] = value
 
     def _update_config(self, key: int) -> None:
         pass

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.caching import cache_hash
 
 from core.checks import UserError
 from demos import compute, flights
@@ -88,7 +89,8 @@ def computed(fn: Callable, *, key: Callable[[dict], Any] | None = None) -> Calla
     """The doorway for a handler that computes: it runs where demos.compute says, in turn with others, and takes part in no session.
     A generator may yield turns.Pause() to let others compute.
 
-    key(arguments) makes equal questions one: those asked at the same time are computed once, later ones are answered from the cache.
+    key(arguments) makes equal questions one: those asked at the same time are computed once, later ones are answered from the cache,
+    with the last item alone.
     """
     signature = inspect.signature(fn)
 
@@ -105,7 +107,16 @@ def computed(fn: Callable, *, key: Callable[[dict], Any] | None = None) -> Calla
         return handler(once)
     if key is None:
         return handler(stream)
-    return gr.cache(handler(flights.shared(stream, key)), key=key, max_size=400, max_memory="400mb")
+    cached = gr.cache(handler(flights.shared(stream, key)), key=key, max_size=400, max_memory="400mb")
+
+    @functools.wraps(cached)
+    def remembered(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        yield from cached(*args, **kwargs)
+        entry = cached.cache.get(cache_hash(key(dict(signature.bind(*args, **kwargs).arguments))))
+        if entry:  # how far the work was, at each item, concerns nobody any more
+            entry["yields"] = entry["yields"][-1:]
+
+    return remembered
 
 
 def _for_people(error: Exception) -> gr.Error:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from core.checks import UserError
-from demos import compute, flights
+from demos import compute, flights, ui
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -196,3 +196,15 @@ print(json.dumps([x.size, hashlib.sha256(sheet.tobytes()).hexdigest(), report["r
         assert (tuple(size), winner) == (x.size, report["rungs"][3]["top"][0][0])
         assert sha == hashlib.sha256(sheet.tobytes()).hexdigest()
     assert np.asarray(sheet).shape[0] == 28 * len(report["budgets"])
+
+
+def test_what_was_computed_before_is_answered_with_the_last_item_alone():
+    made.clear()
+    gate.set()
+    ask = ui.computed(slow, key=lambda given: {"name": given["name"].lower()})
+    assert list(ask(name="Asked")) == [("Asked", 0), ("Asked", 1), ("Asked", 2)]
+    assert list(ask(name="asked")) == [("Asked", 2)] and made == ["Asked"]
+    leaving = ask(name="left")
+    next(leaving)
+    leaving.close()
+    assert list(ask(name="left")) == [("left", 0), ("left", 1), ("left", 2)]  # half an answer is none

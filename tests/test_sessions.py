@@ -21,12 +21,15 @@ def holder(monkeypatch):
     return held
 
 
-def test_opening_a_session_describes_no_part_of_the_page(holder, monkeypatch):
+def test_neither_opening_a_session_nor_changing_a_part_describes_one(holder, monkeypatch):
     def described(*_):
         raise AssertionError("a part was described")
 
     monkeypatch.setattr(BlocksConfig, "config_for_block", described)
-    assert not holder["a visitor"].is_closed
+    visitor = holder["a visitor"]
+    slider = next(k for k, b in holder.blocks.blocks.items() if isinstance(b, gr.Slider))
+    visitor[slider] = gr.Slider(0, 5, render=False)
+    assert not visitor.is_closed and visitor[slider].maximum == 5
 
 
 def test_a_visitor_has_a_state_and_parts_of_his_own(holder):

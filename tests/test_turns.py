@@ -122,6 +122,52 @@ def test_long_work_leaves_a_slot_free():
     assert len([1 for name, kind, _ in log if kind == "end"]) == 3
 
 
+def test_long_work_waits_until_no_short_work_computes():
+    turns, log, gate, begun = Turns(2), [], threading.Event(), threading.Event()
+
+    def short():
+        begun.set()
+        gate.wait(60)
+        yield "short"
+
+    def long():
+        yield Pause(low=True)
+        yield "long"
+
+    threads = [run(turns, short(), log, "short")]
+    begun.wait(60)
+    threads.append(run(turns, long(), log, "long"))
+    time.sleep(0.3)
+    assert log == []  # a slot is free, and the long work's second slice is not begun
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+    assert {value for _, _, value in log} == {"short", "long", None}
+
+
+def test_long_work_that_was_patient_computes_beside_short_work(monkeypatch):
+    monkeypatch.setattr("core.turns.PATIENCE", 0.2)
+    turns, log, gate, begun = Turns(2), [], threading.Event(), threading.Event()
+
+    def short():
+        begun.set()
+        while not gate.is_set():
+            yield Pause()
+        yield "short"
+
+    def long():
+        yield Pause(low=True)
+        yield "long"
+
+    threads = [run(turns, short(), log, "short")]
+    begun.wait(60)
+    threads.append(run(turns, long(), log, "long"))
+    threads[1].join(60)
+    assert ("long", "item", "long") in log and not any(name == "short" for name, *_ in log)
+    gate.set()
+    threads[0].join(60)
+
+
 def test_an_error_reaches_the_one_who_asked_and_nobody_else():
     turns, log = Turns(1), []
 
