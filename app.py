@@ -39,9 +39,16 @@ def opened(request: gr.Request) -> list:
     return values
 
 
+class Page(gr.Blocks):
+    """The page with its queue from the start: a queue asked for later costs a second application, a fifth of a second."""
+
+    def queue(self, *_: object, **__: object) -> gr.Blocks:
+        return super().queue(max_size=300, status_update_rate=2, default_concurrency_limit=4)
+
+
 BUILT: dict[str, ui.Built] = {}
 
-with gr.Blocks(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
+with Page(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
     head = gr.Markdown("# Fool & Forge", elem_classes="ff-head")
     with gr.Tabs() as tabs:
         for module in TABS:
@@ -56,8 +63,6 @@ with gr.Blocks(title="Fool & Forge", delete_cache=(300, 1800)) as demo:
         built.start(loaded.then)
         ui.remember(name, built.fields, loaded)
     loaded.then(None, None, None, js="() => FoolForge.start()", api_visibility="private")
-
-demo.queue(max_size=300, status_update_rate=2, default_concurrency_limit=4)
 
 
 def prepare(warm: bool) -> None:
