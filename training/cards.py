@@ -61,4 +61,4 @@ def add(name: str, metrics: dict) -> None:
 
 
 def _save(path: Path, card: dict) -> None:
-    path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

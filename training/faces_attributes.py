@@ -56,7 +56,8 @@ def main() -> None:
     final = cards.rounded(mean, faces_attributes)
     z = logits(final, test_x)
     right = (z > 0) == (test_y > 0.5)
-    by_name = dict(zip(zoo.ATTRIBUTES, [round(v, 3) for v in balanced(right, test_y).tolist()], strict=True))
+    each = balanced(right, test_y).nan_to_num(-1).tolist()  # an attribute that no held-out face has, or every one, has none
+    by_name = {name: round(v, 3) if v >= 0 else None for name, v in zip(zoo.ATTRIBUTES, each, strict=True)}
     metrics = {"test_accuracy": round(right.float().mean().item(), 4), "test_pictures": len(test_y)}
     metrics |= {"test_accuracy_smiling": round(right[:, zoo.ATTRIBUTES.index("Smiling")].float().mean().item(), 4)}
     metrics |= {
