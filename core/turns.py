@@ -2,9 +2,10 @@
 between them.
 
 A multi-level feedback queue (Corbato et al. 1962): work starts on the highest level and sinks as it uses time, so what takes
-milliseconds waits for slices, not for whole searches; on one level the first to come is the first served. Long work (from level `LONG`
-on) computes while no short work does, and leaves one slot free for it. Who has waited for `PATIENCE` seconds rises by a level, and need
-not wait for short work's end, so nothing waits for ever. A slot alone computes with all threads; several share them.
+milliseconds waits for slices, not for whole searches; on one level the first to come is the first served, and who has waited for
+`PATIENCE` seconds rises by a level. Long work (from level `LONG` on) computes while no short work does; while some does, all the long
+work together begins one slice in `LEAST` seconds, so that it goes on however many short questions come. It never takes the last slot.
+A slot alone computes with all threads; several share them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 LEVELS = (0.1, 3.0, 8.0)  # CPU seconds used: below the first, level 0; from the last on, level 3
 LONG = 2
 PATIENCE = 5.0
+LEAST = 1.0
 
 Done = Callable[[str, Any], None]
 
@@ -60,6 +62,7 @@ class Turns:
     def __init__(self, slots: int) -> None:
         self._slots, self._started, self._busy, self._long = slots, 0, 0, 0
         self._waiting: list[Job] = []
+        self._began = time.monotonic()  # when the last slice of long work began
         self._arrivals = itertools.count(1)
         self._changed = threading.Condition()
 
@@ -79,14 +82,12 @@ class Turns:
         return not (self._busy or self._waiting)
 
     def _choose(self) -> Job | None:
-        """The most urgent of those that may start. A long one may while a slot stays free for a short one and no short one is there,
-        or it has been patient."""
+        """The most urgent of the short ones that wait; of the long ones, when it is their turn and a slot stays free."""
         now = time.monotonic()
-        short = [j for j in self._waiting if j.level < LONG]
+        short, long = ([j for j in self._waiting if (j.level >= LONG) == late] for late in (False, True))
         calm = not short and self._busy == self._long
-        long = [j for j in self._waiting if j.level >= LONG and (calm or now - j.since >= PATIENCE)]
-        room = self._long < max(self._slots - 1, 1)
-        return min(short + long if room else short, key=lambda j: j.urgency(now), default=None)
+        theirs = self._long < max(self._slots - 1, 1) and (calm or now - self._began >= LEAST)
+        return min(long if long and theirs else short, key=lambda j: j.urgency(now), default=None)
 
     def _work(self) -> None:
         while True:
@@ -95,6 +96,8 @@ class Turns:
                     self._changed.wait()
                 self._waiting.remove(job)
                 long = job.level >= LONG
+                if long:
+                    self._began = time.monotonic()
                 self._busy += 1
                 self._long += long
                 threads = max(1, total_threads() // self._busy)
@@ -108,14 +111,15 @@ class Turns:
             except BaseException as error:  # it belongs to whoever asked
                 kind, value = "error", error
             job.used += time.thread_time() - start
+            paused = isinstance(value, Pause)
             with self._changed:
                 self._busy -= 1
                 self._long -= long
+                if paused:  # it waits again before others see that it has stopped
+                    job.lowest = LONG if value.low else job.lowest
+                    self.ask(job)
                 self._changed.notify_all()
-            if isinstance(value, Pause):
-                job.lowest = LONG if value.low else job.lowest
-                self.ask(job)
-            else:
+            if not paused:
                 job.done(kind, value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -122,50 +123,50 @@ def test_long_work_leaves_a_slot_free():
     assert len([1 for name, kind, _ in log if kind == "end"]) == 3
 
 
-def test_long_work_waits_until_no_short_work_computes():
-    turns, log, gate, begun = Turns(2), [], threading.Event(), threading.Event()
-
-    def short():
-        begun.set()
-        gate.wait(60)
-        yield "short"
-
-    def long():
-        yield Pause(low=True)
-        yield "long"
-
-    threads = [run(turns, short(), log, "short")]
-    begun.wait(60)
-    threads.append(run(turns, long(), log, "long"))
-    time.sleep(0.3)
-    assert log == []  # a slot is free, and the long work's second slice is not begun
-    gate.set()
-    for thread in threads:
-        thread.join(60)
-    assert {value for _, _, value in log} == {"short", "long", None}
-
-
-def test_long_work_that_was_patient_computes_beside_short_work(monkeypatch):
-    monkeypatch.setattr("core.turns.PATIENCE", 0.2)
+def beside_short_work(seconds: float) -> list:
+    """What long work has reported after some seconds beside short work that goes on, slice after slice, in one of two slots."""
     turns, log, gate, begun = Turns(2), [], threading.Event(), threading.Event()
 
     def short():
         begun.set()
         while not gate.is_set():
+            burn(0.001)
             yield Pause()
-        yield "short"
 
     def long():
         yield Pause(low=True)
-        yield "long"
+        yield from itertools.count()
 
-    threads = [run(turns, short(), log, "short")]
+    shorts = [run(turns, short(), log, "short")]
     begun.wait(60)
-    threads.append(run(turns, long(), log, "long"))
-    threads[1].join(60)
-    assert ("long", "item", "long") in log and not any(name == "short" for name, *_ in log)
+    job = Job(long(), lambda kind, value: log.append(("long", kind, value)) or turns.ask(job))
+    turns.ask(job)
+    time.sleep(seconds)
+    told = list(log)
     gate.set()
-    threads[0].join(60)
+    shorts[0].join(60)
+    job.done = lambda *_: None
+    return told
+
+
+def test_long_work_goes_on_beside_short_work_but_slowly(monkeypatch):
+    monkeypatch.setattr("core.turns.LEVELS", (9.0, 9.0, 9.0))  # the short work stays short
+    monkeypatch.setattr("core.turns.LEAST", 0.2)
+    assert 2 <= len(beside_short_work(1.1)) <= 6
+
+
+def test_when_the_short_work_has_ended_the_long_one_is_not_held_back(monkeypatch):
+    monkeypatch.setattr("core.turns.LEAST", 60.0)
+    turns, log = Turns(2), []
+    started = time.monotonic()
+
+    def long():
+        yield Pause(low=True)
+        yield from range(50)
+
+    run(turns, slices(1, 0), log, "short").join(60)
+    run(turns, long(), log, "long").join(60)
+    assert log[-1] == ("long", "end", None) and time.monotonic() - started < 30
 
 
 def test_an_error_reaches_the_one_who_asked_and_nobody_else():
