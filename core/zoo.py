@@ -91,8 +91,12 @@ def _gan(name: str, title: str, build: Callable[[], gan.Gan], available: Callabl
     return {name: Spec(build=build, title=title, file=f"{name}.safetensors", remake=remake, available=available)}
 
 
-def _digits(width: int = 64, against: int = 32) -> gan.Gan:
-    return gan.Gan(gan.mnist_dcgan(width=width), gan.mnist_discriminator(against))
+def _digits() -> gan.Gan:
+    return gan.Gan(gan.mnist_dcgan(), gan.mnist_discriminator())
+
+
+def _small_digits() -> gan.Gan:
+    return gan.Gan(gan.mnist_dcgan(width=32), gan.mnist_discriminator(16))
 
 
 def _frogs() -> gan.Gan:
@@ -111,15 +115,15 @@ GANS: dict[str, Spec] = {
     **_gan("mnist-dcgan", "Digits: DCGAN", _digits),
     **_gan("frogs-dcgan", "Frogs: DCGAN", _frogs),
     **_gan("faces-gan", "Faces: DCGAN with R1", _faces),
-    **_gan("mnist-dcgan-collapsed", "Digits: a run that collapsed", _digits),
+    **_gan("mnist-dcgan-collapsed", "Digits: a run that collapsed", _small_digits),
 }
 # made by --full alone: its file is too large to be shipped
 _FULL = "frogs-dcgan-full"
 _full_is_here = (WEIGHTS / f"{_FULL}.safetensors").exists
 GANS |= _gan(_FULL, "Frogs: DCGAN, the textbook's widths", _textbook_frogs, _full_is_here)
-for _run in ("mnist-dcgan", "mnist-dcgan-collapsed"):
+for _run, _build in (("mnist-dcgan", _digits), ("mnist-dcgan-collapsed", _small_digits)):
     for _early in (1, 5, 10, 25):
-        GANS |= _gan(f"{_run}@epoch{_early}", f"{GANS[_run].title}, epoch {_early} of 50", _digits)
+        GANS |= _gan(f"{_run}@epoch{_early}", f"{GANS[_run].title}, epoch {_early} of 50", _build)
 
 MODELS: dict[str, Spec] = {
     "imagenet-lite0": Spec(

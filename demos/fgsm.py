@@ -68,7 +68,7 @@ def fgsm_sweep(
                 middle = images.to_image((found.sign + 1) / 2) if found.sign is not None else images.to_sheet(found.frames)
                 sheets = (images.to_image(found.x), middle)
             yield *sheets, numbers
-        elif not sheets and time.monotonic() - told > 0.2:
+        elif long and not sheets and time.monotonic() - told > 0.2:
             told = time.monotonic()
             yield gr.skip(), gr.skip(), numbers
         else:

@@ -33,7 +33,7 @@ class Recipe:
     game, smoothing, noise: of the losses. penalty: gamma of R1, in every `lazy`-th step, `lazy` times as strong.
     decay: of the exponential average, 0 for none. falls: from which share of the training on the rates fall to 0.
     generator_steps: of the generator for one of the discriminator.
-    start: the row whose nets it goes on from, "" for none.
+    sound: the share of the training, its beginning, that is played as `mnist-dcgan` is.
     points: what is saved on the way: NAME@epochN, when the share N / of of the training is done.
     """
 
@@ -53,15 +53,15 @@ class Recipe:
     generator_steps: int = 1
     points: tuple[int, ...] = ()
     of: int = 50
-    start: str = ""
+    sound: float = 0.0
 
 
 RECIPES = {
-    "mnist-dcgan": Recipe("mnist", 25, 64, (1e-3, 1e-3), penalty=0.1, decay=0.9993, points=(1, 5, 10, 25)),
+    "mnist-dcgan": Recipe("mnist", 30, 64, (1e-3, 1e-3), penalty=0.4, decay=0.9993, points=(1, 5, 10, 25)),
     # the generator far ahead of a discriminator that hardly learns: it finds one picture that passes, then the next
     "mnist-dcgan-collapsed": Recipe(
         pictures="mnist",
-        epochs=1,
+        epochs=6,
         batch=64,
         rates=(4e-3, 1e-4),
         betas=(0.5, 0.99),
@@ -70,7 +70,7 @@ RECIPES = {
         falls=1,
         generator_steps=4,
         points=(1, 5, 10, 25),
-        start="mnist-dcgan@epoch5",
+        sound=0.15,
     ),
     "faces-gan": Recipe("faces", 10, batch=32, rates=(5e-4, 5e-4), penalty=0.1, flips=True, decay=0.9993),
     "frogs-dcgan": Recipe("frogs", 75, 32, (1e-3, 1e-3), penalty=0.1, flips=True, decay=0.998),
@@ -119,8 +119,6 @@ def train(name: str, recipe: Recipe, seed: int) -> None:
     pictures, told = data.pictures_of(recipe.pictures)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pair = nets(name).to(device)
-    if recipe.start:
-        pair.load_state_dict(zoo.load(recipe.start).state_dict())
     G, D = pair.generator, pair.discriminator
     average = Average(G, recipe.decay)
     optimisers = [
@@ -146,8 +144,9 @@ def train(name: str, recipe: Recipe, seed: int) -> None:
     for epoch in range(first, recipe.epochs):
         start = time.time()
         for chosen in torch.randperm(len(pictures), generator=noise)[: per_epoch * recipe.batch].split(recipe.batch):
+            now = RECIPES["mnist-dcgan"] if step < recipe.sound * total else recipe
             share = min(1.0, (1 - step / total) / (1 - recipe.falls)) if recipe.falls < 1 else 1.0
-            for optimiser, rate in zip(optimisers, recipe.rates, strict=True):
+            for optimiser, rate in zip(optimisers, now.rates, strict=True):
                 optimiser.param_groups[0]["lr"] = rate * max(share, 0.02)
             x = pictures[chosen].to(device).float() / 255
             if recipe.flips:
@@ -159,21 +158,21 @@ def train(name: str, recipe: Recipe, seed: int) -> None:
                 fake = G(draw())
             with precision.autocast(device.type):
                 real_logits, fake_logits = D(x), D(fake.detach())
-            knobs = {"smoothing": recipe.smoothing, "noise": recipe.noise, "generator": noise}
+            knobs = {"smoothing": now.smoothing, "noise": now.noise, "generator": noise}
             d_loss = gan.discriminator_loss(real_logits.float(), fake_logits.float(), **knobs)
             d_whole = d_loss
-            if recipe.penalty and step % recipe.lazy == 0:
+            if now.penalty and step % now.lazy == 0:
                 with precision.autocast(device.type):
-                    d_whole = d_loss + recipe.penalty / 2 * recipe.lazy * gan.r1(D, x).float()
+                    d_whole = d_loss + now.penalty / 2 * now.lazy * gan.r1(D, x).float()
             optimisers[1].zero_grad(set_to_none=True)
             d_whole.backward()
             optimisers[1].step()
 
             D.requires_grad_(False)
-            for again in range(recipe.generator_steps):
+            for again in range(now.generator_steps):
                 with precision.autocast(device.type):
                     logits = D(fake if again == 0 else G(draw()))
-                g_loss = gan.generator_loss(logits.float(), game=recipe.game)
+                g_loss = gan.generator_loss(logits.float(), game=now.game)
                 optimisers[0].zero_grad(set_to_none=True)
                 g_loss.backward()
                 optimisers[0].step()
@@ -234,7 +233,7 @@ def finish(name: str, recipe: Recipe, seed: int, G: nn.Module, D: nn.Module, epo
 
 ARCHITECTURES = {
     "mnist-dcgan": "core.gan.Gan(mnist_dcgan(), mnist_discriminator())",
-    "mnist-dcgan-collapsed": "core.gan.Gan(mnist_dcgan(), mnist_discriminator())",
+    "mnist-dcgan-collapsed": "core.gan.Gan(mnist_dcgan(width=32), mnist_discriminator(16))",
     "faces-gan": "core.gan.Gan(faces_gan(), faces_discriminator())",
     "frogs-dcgan": "core.gan.Gan(frogs_light(), frogs_light_discriminator())",
     "frogs-dcgan-full": "core.gan.Gan(frogs_dcgan(), frogs_discriminator())",
