@@ -9,8 +9,6 @@ import threading
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# read when torch is imported: a thread that waits for the others sleeps; spinning, it would keep the core from the one that it waits for
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _import_torch() -> None:
