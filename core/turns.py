@@ -23,7 +23,7 @@ import torch
 LEVELS = (0.1, 3.0, 8.0)  # CPU seconds used: below the first, level 0; from the last on, level 3
 LONG = 2
 PATIENCE = 5.0
-LEAST = 3.0
+LEAST = 1.0
 
 Done = Callable[[str, Any], None]
 

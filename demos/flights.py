@@ -24,6 +24,8 @@ class _Flight:
 
     def after(self, seen: int) -> tuple[int, Any]:
         """(number of items made, the newest one), newer than `seen` unless there is none."""
+        if (made := self.made) > seen:  # without the lock, which whoever makes the next one holds meanwhile
+            return made, self.item
         with self.lock:
             if self.made == seen and not self.ended:
                 try:

@@ -165,6 +165,31 @@ def test_unequal_questions_are_not_mixed():
     assert made == ["a", "b"]
 
 
+def test_what_is_there_already_is_given_while_the_rest_is_being_made():
+    making, done = threading.Event(), threading.Event()
+
+    def figure_first(name: str):
+        yield "figure"
+        making.set()
+        done.wait(30)
+        yield "rest"
+
+    ask = flights.shared(figure_first, lambda given: given)
+    first, seen = ask(name="x"), []
+    assert next(first) == "figure"
+    waiting = threading.Thread(target=lambda: seen.extend(first))
+    waiting.start()
+    making.wait(30)
+    late = ask(name="x")
+    asking = threading.Thread(target=lambda: seen.append(("late", next(late))))
+    asking.start()
+    asking.join(5)
+    assert seen == [("late", "figure")]
+    done.set()
+    waiting.join(30)
+    assert seen == [("late", "figure"), "rest"] and list(late) == ["rest"]
+
+
 def test_an_asker_who_leaves_does_not_end_the_others_answer():
     made.clear()
     gate.set()
