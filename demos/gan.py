@@ -20,6 +20,7 @@ $$\min_G \max_D\ \ \mathbb{E}_{x}\big[\log D(x)\big] + \mathbb{E}_{z \sim \mathc
 
 The **discriminator** $D$ tells pictures from samples, the **generator** $G$ turns a point $z$ into a sample that $D$ takes for a picture.
 Trained here with the non-saturating loss of $G$, $-\log D(G(z))$; the run that collapsed used the game as it stands above.
+Where the game ends, $D = \tfrac12$ everywhere: it cannot tell any more. The digits' scores have come close to that.
 
 $$\text{lerp:}\ (1-t)\,a + t\,b$$
 $$\text{slerp:}\ \frac{\sin((1-t)\,\Omega)}{\sin\Omega}\,a + \frac{\sin(t\,\Omega)}{\sin\Omega}\,b$$
