@@ -48,7 +48,7 @@ SMILE = {  # smiling women, women and men who do not smile, in the eyes of `face
     "plus": [f"0:{i}" for i in (83, 87, 88, 9, 54, 72, 61, 11, 89, 22)],
 }
 PRESETS = {  # name: (model, seed, truncation, what the figure is told)
-    "Off the bubble": ("mnist-dcgan", 0, 4, {"view": "between", "pins": {"A": "0:17", "B": "0:5"}, "t": 0.5}),
+    "Off the bubble": ("mnist-dcgan", 0, 4, {"view": "between", "pins": {"A": "0:31", "B": "0:15"}, "t": 0.5}),
     "Four faces, and all between": (
         "faces-gan",
         0,

@@ -6,7 +6,7 @@ const root = $(".gan"), F = window.FoolForge, LETTERS = ["A", "B", "C", "D"], SE
 const asked = (key) => (F.opened.get("tab") === "gan" ? F.opened.get(key) : null);
 const make = (tag, more = {}) => Object.assign(document.createElement(tag), more);
 const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-const FIRST = ["0:17", "0:5", "0:18", "0:4"]; // four digits that differ
+const FIRST = ["0:31", "0:15", "0:18", "0:4"]; // four digits that differ
 const NAME = /^\d{1,10}:\d{1,2}$/;
 const pins = Object.fromEntries(LETTERS.map((letter, i) => { const old = asked(letter.toLowerCase()); return [letter, old === "-" ? "" : NAME.test(old ?? "") ? old : FIRST[i]]; }));
 const sets = Object.fromEntries(SETS.map((name, i) => { const old = (asked(name) ?? "").split(",").filter((p) => NAME.test(p)); return [name, old.length ? old.slice(0, 10) : [`0:${i}`]]; }));
