@@ -12,7 +12,7 @@ const pins = Object.fromEntries(LETTERS.map((letter, i) => { const old = asked(l
 const sets = Object.fromEntries(SETS.map((name, i) => { const old = (asked(name) ?? "").split(",").filter((p) => NAME.test(p)); return [name, old.length ? old.slice(0, 10) : [`0:${i}`]]; }));
 const tiles = new Map(); // what a point looks like under this model and truncation: point -> {canvas, score, norm}
 let model = "", truncation = 0, size = [1, 28, 28], target = "A", view = "between", sample = null, way = null, grid = null, sum = null, run = null, bubble = null, found = null;
-let last = "", pending = false, playing = 0, drag = null, held = null;
+let last = "", playing = 0, drag = null, held = null;
 F.gan = { way: asked("way") === "slerp" ? "slerp" : asked("way") === "lerp" ? "lerp" : "slerp", n: 7, run: props.runs[0][0] };
 
 // --- pictures from the server ---

@@ -223,18 +223,6 @@ function paintLosses() {
 $(".epoch").addEventListener("input", () => { F.set("gan", "epoch", epochOf()); later("training"); });
 
 // --- drawing, at most once a frame ---
-let dirty = {};
 const painters = { between: paintBetween, strips: paintStrips, bubble: paintBubble, corners: paintCorners, sums: paintSums, training: paintTraining };
-function later(what) {
-  dirty[what] = true;
-  if (pending) return;
-  pending = true;
-  requestAnimationFrame(() => {
-    pending = false;
-    const due = dirty;
-    dirty = {};
-    for (const name of Object.keys(painters)) if (due[name]) painters[name]();
-    root.dataset.painted = Number(root.dataset.painted) + 1;
-  });
-}
+function later(what) { F.soon(root, what, () => painters); }
 

@@ -4,6 +4,7 @@ window.FoolForge ||= (() => {  // the page may run this script twice
   let tab = opened.get("tab") || "fgsm";
   const state = { [tab]: Object.fromEntries([...opened].filter(([key]) => key !== "tab" && !key.startsWith("__"))) };
   let timer = null, started = false;
+  const due = new WeakMap();  // what is to be painted in the next frame, by root
 
   function write() {
     timer = null;
@@ -36,6 +37,17 @@ window.FoolForge ||= (() => {  // the page may run this script twice
     link() { if (timer) { clearTimeout(timer); write(); } return location.href; },
     tell(name, detail) { document.dispatchEvent(new CustomEvent("fool-forge:" + name, { detail })); },
     hear(name, listener) { document.addEventListener("fool-forge:" + name, (event) => listener(event.detail)); },
+    // once in the next frame, however many parts of `root` ask for it: those of `painters()` that have changed, in their order
+    soon(root, what, painters) {
+      if (due.get(root)?.add(what)) return;
+      due.set(root, new Set([what]));
+      requestAnimationFrame(() => {
+        const changed = due.get(root);
+        due.delete(root);
+        for (const [name, paint] of Object.entries(painters())) if (changed.has(name)) paint();
+        root.dataset.painted = Number(root.dataset.painted) + 1;
+      });
+    },
     // a grid of buttons is one stop of the Tab key; inside it the arrow keys move
     oneStop(box, first = box.querySelector(":scope > button")) {
       const stop = (at) => { for (const button of box.querySelectorAll(":scope > button")) button.tabIndex = button === at ? 0 : -1; };

@@ -12,7 +12,7 @@ const strengths = Object.fromEntries(props.concepts.map(([name]) => [name, 0]));
 const marks = new Map(); // number of a face on the sheet -> "yes" or "no"
 const strips = new Map(); // what is asked -> {pictures, p}, of the face in hand
 let sheet = null, face = "", photo = null, current = null, edited = null, hand = "smile", facts = null, mine = null, marking = "take", view = "moved";
-let kind = "balanced", waiting = "", wished = "", clicks = [], dwell = 0, pending = false, dirty = {};
+let kind = "balanced", waiting = "", wished = "", clicks = [], dwell = 0;
 F.smile = {};
 
 // --- what the server is asked ---

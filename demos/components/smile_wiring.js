@@ -1,18 +1,7 @@
 // The frame, the buttons, and what the server says.
 // --- drawing, at most once a frame ---
 const painters = { photo: paintPhoto, row: paintRow, edit: paintEdit, bars: paintBars, histogram: paintHistogram, own: paintOwn };
-function later(what) {
-  dirty[what] = true;
-  if (pending) return;
-  pending = true;
-  requestAnimationFrame(() => {
-    pending = false;
-    const due = dirty;
-    dirty = {};
-    for (const name of Object.keys(painters)) if (due[name]) painters[name]();
-    root.dataset.painted = Number(root.dataset.painted) + 1;
-  });
-}
+function later(what) { F.soon(root, what, () => painters); }
 
 // --- the buttons ---
 const VIEWS = [["moved", "What else moved?"], ["stands", "Where the face stands"], ["own", "Make your own vector"]];
